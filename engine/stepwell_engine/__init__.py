@@ -1,0 +1,1 @@
+"""Where the pure core meets I/O: the partition loop, leases, timers, dispatcher and catalogue."""

@@ -1,0 +1,191 @@
+"""The catalogue of definitions as programs: what is published, which versions run, what an event starts.
+
+Programs are cached by (id, version) for ever, since a version never changes; only what is *latest* is read again.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+from stepwell_interpreter.lower import DefinitionProblems, lower
+from stepwell_interpreter.program import Program
+from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
+from stepwell_schemas.loader import Problem, load_definition
+from stepwell_schemas.workflow import WorkflowDefinition
+from stepwell_store.protocol import PublishResult, Store
+
+
+class Catalog:
+    """The engine's and the API's view of the published definitions."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._programs: dict[tuple[str, str], Program] = {}
+        self._latest: dict[str, str] = {}
+        self._starts: dict[str, tuple[Program, ...]] = {}
+        self._known: dict[str, Program] = {}
+        self._revision = -1
+
+    def refresh(self, revision: int | None = None) -> None:
+        """Read what is latest again, when the store's catalogue (or the given revision of it) has moved."""
+        revision = self._store.catalog_revision() if revision is None else revision
+        if revision == self._revision:
+            return
+        self._latest = self._store.definitions()
+        starts: dict[str, list[Program]] = {}
+        known: dict[str, Program] = {}
+        for definition in sorted(self._latest):
+            program = self._require(definition, self._latest[definition])
+            for event_type in program.event_types:
+                known.setdefault(event_type, program)
+            for event_type in program.start_types:
+                starts.setdefault(event_type, []).append(program)
+        self._starts = {event_type: tuple(programs) for event_type, programs in starts.items()}
+        self._known = known
+        self._revision = revision
+
+    def names(self) -> list[str]:
+        """Ids of all definitions."""
+        return sorted(self._latest)
+
+    def latest(self, definition: str) -> Program | None:
+        """The program of the latest version; None where the id is unknown."""
+        version = self._latest.get(definition)
+        return None if version is None else self.program(definition, version)
+
+    def program(self, definition: str, version: str) -> Program | None:
+        """The program of a version; None where it is unknown."""
+        program = self._programs.get((definition, version))
+        if program is None:
+            self._load(definition)
+            program = self._programs.get((definition, version))
+        return program
+
+    def resolve(self, reference: str) -> Program | None:
+        """The newest program a reference admits: `name`, `name@1`, `name@1.2` or `name@1.2.0`."""
+        name, mark, prefix = reference.partition("@")
+        if not mark:
+            return self.latest(name)
+        wanted = prefix.split(".")
+        versions = [stored.version for stored in self._store.versions(name)]
+        fitting = [version for version in versions if version.split(".")[: len(wanted)] == wanted]
+        return self.program(name, max(fitting, key=_version_order)) if fitting else None
+
+    def starters(self, event_type: str) -> tuple[Program, ...]:
+        """The latest programs that an event of this type starts."""
+        return self._starts.get(event_type, ())
+
+    def knowing(self, event_type: str) -> Program | None:
+        """A latest program that declares this event type or waits for it."""
+        return self._known.get(event_type)
+
+    def _require(self, definition: str, version: str) -> Program:
+        program = self.program(definition, version)
+        if program is None:
+            raise LookupError(f"definition {definition} {version} is named as latest but is not stored")
+        return program
+
+    def _load(self, definition: str) -> None:
+        for stored in self._store.versions(definition):
+            key = (stored.id, stored.version)
+            if key not in self._programs:
+                self._programs[key] = compile_stored(stored)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishOutcome:
+    """What became of an upload. `result` is None where `problems` holds errors and nothing was stored."""
+
+    result: PublishResult | None
+    stored: StoredDefinition | None
+    problems: Sequence[Problem] = field(default_factory=list)
+
+
+def compile_stored(stored: StoredDefinition) -> Program:
+    """The program of a stored version. It was checked when it was published, so a failure here is ours."""
+    definition = WorkflowDefinition.model_validate(stored.document)
+    return lower(definition, stored.activities, stored.hash)
+
+
+def check(
+    store: Store, source: str | bytes, *, file: str | None = None, source_format: str | None = None
+) -> tuple[StoredDefinition | None, list[Problem]]:
+    """All that an upload is checked for, without storing it. A definition comes back only when there is no error."""
+    loaded = load_definition(source, file=file, format=source_format)
+    problems = list(loaded.problems)
+    if loaded.definition is None or loaded.document is None or _has_error(problems):
+        return None, problems
+    activities = store.activities()
+    digest = content_hash(loaded.document)
+    try:
+        program = lower(loaded.definition, activities, digest)
+    except DefinitionProblems as raised:
+        located = [
+            loaded.locate(problem.code, problem.pointer, problem.message, problem.help)
+            for problem in raised.problems
+        ]
+        return None, problems + located
+    problems += _check_children(store, program, loaded.definition.id)
+    stored = StoredDefinition(
+        id=loaded.definition.id,
+        version=loaded.definition.version,
+        hash=digest,
+        document=loaded.document,
+        source=source.decode() if isinstance(source, bytes) else source,
+        source_format="json" if loaded.format == "json" else "yaml",
+        activities=_used(activities, program),
+        created_ms=0,
+    )
+    return stored, problems
+
+
+def publish(
+    store: Store,
+    source: str | bytes,
+    *,
+    now_ms: int,
+    actor: str | None = None,
+    file: str | None = None,
+    source_format: str | None = None,
+) -> PublishOutcome:
+    """Check an upload and store it as an immutable version. Warnings do not stop it."""
+    stored, problems = check(store, source, file=file, source_format=source_format)
+    if stored is None:
+        return PublishOutcome(None, None, problems)
+    stored = stored.model_copy(update={"created_ms": now_ms, "created_by": actor})
+    return PublishOutcome(store.publish_definition(stored), stored, problems)
+
+
+def content_hash(document: object) -> str:
+    """blake2b-16 of the document as JSON with sorted keys; layout and comments of the source do not count."""
+    return hashlib.blake2b(orjson.dumps(document, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+
+
+def _has_error(problems: Sequence[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
+
+
+def _used(
+    activities: Mapping[str, ActivityDescription], program: Program
+) -> dict[str, ActivityDescription]:
+    return {name: activities[name] for name in sorted(program.activity_names) if name in activities}
+
+
+def _check_children(store: Store, program: Program, own: str) -> list[Problem]:
+    known = store.definitions()
+    return [
+        Problem(
+            code="unknown-workflow",
+            severity="warning",
+            message=f"the workflow {reference!r} is not published yet",
+            help="publish it before an instance gets there",
+        )
+        for reference in sorted(program.children)
+        if reference.partition("@")[0] not in known and reference.partition("@")[0] != own
+    ]
+
+
+def _version_order(version: str) -> tuple[tuple[int, ...], bool, str]:
+    core, _, pre = version.partition("-")
+    return tuple(int(part) for part in core.split("+")[0].split(".")), not pre, pre

@@ -1,0 +1,54 @@
+"""Device events as the engine handles them: CloudEvents 1.0 attributes reduced to one frozen value.
+
+`subject` is the device. The wire form stays CloudEvents JSON (https://github.com/cloudevents/spec, v1.0.2).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """One event, already checked. `time` is the producer's clock (RFC 3339), `received_ms` the engine's."""
+
+    id: str
+    source: str
+    type: str
+    device: str | None
+    data: Any
+    received_ms: int
+    time: str | None = None
+    sequence: int | None = None
+    extensions: dict[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """What `$.event` shows to a workflow."""
+        document: dict[str, Any] = {
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "device": self.device,
+            "time": self.time,
+            "data": self.data,
+            "received": self.received_ms,
+        }
+        if self.sequence is not None:
+            document["sequence"] = self.sequence
+        if self.extensions:
+            document["extensions"] = self.extensions
+        return document
+
+    @staticmethod
+    def from_document(document: dict[str, Any]) -> "DeviceEvent":
+        """The inverse of `document`, for what was written by us."""
+        return DeviceEvent(
+            id=document["id"],
+            source=document["source"],
+            type=document["type"],
+            device=document["device"],
+            data=document["data"],
+            received_ms=document["received"],
+            time=document["time"],
+            sequence=document.get("sequence"),
+            extensions=document.get("extensions", {}),
+        )

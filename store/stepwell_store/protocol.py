@@ -1,0 +1,419 @@
+"""The contract between the engine, the doors and what keeps the data. Redis and memory implement it alike.
+
+All of one device (its instances, accumulator, timers, waits) lives in one partition. One engine owns a partition
+at a time, under an epoch; `commit` of an older epoch changes nothing. Everything else here may be called by anyone.
+Bytes are JSON made by the caller; the store does not look inside them unless it says so. Times are epoch milliseconds.
+Every write is safe to repeat when its reply was lost.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
+
+START = "0-0"
+"""The position before the first entry of a log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a log: `id` is its position ("<ms>-<n>", ordered), `fields` as written."""
+
+    id: str
+    fields: dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """What the owner of a partition starts from: its epoch, the commit counter, both committed positions."""
+
+    partition: int
+    epoch: int
+    revision: int
+    inbox: str
+    door: str
+    dispatched: str
+    next_due_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """New entries: of the door, and of each partition's inbox; and the catalogue's revision read after them."""
+
+    door: list[Entry]
+    inboxes: dict[int, list[Entry]]
+    catalog_revision: int
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What the owner needs of its partition before it can decide a batch."""
+
+    partition: int
+    instances: list[str] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
+    available: list[str] = field(default_factory=list)
+    """Devices whose unconsumed events are wanted too: {sequence: event JSON} in order."""
+    seen: list[bytes] = field(default_factory=list)
+    """Event keys to look up in the current and the kept dedupe buckets."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The answer to `Wanted`; what is not there is not in the mappings."""
+
+    instances: dict[str, bytes] = field(default_factory=dict)
+    devices: dict[str, bytes] = field(default_factory=dict)
+    available: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
+    seen: dict[bytes, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DueTimer:
+    """An armed timer of an instance."""
+
+    instance: str
+    timer: str
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's hold on an attempt."""
+
+    worker: str
+    started_ms: int
+    sign_ms: int
+    """The activity's own last heartbeat (starts as started_ms)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueAttempt:
+    """An attempt whose lease or dispatch deadline ran out. `claim` None: no worker has taken it yet."""
+
+    token: str
+    payload: bytes
+    claim: Claim | None
+
+
+@dataclass(slots=True)
+class Commit:
+    """One batch of a partition: applied whole or not at all, if `epoch` and `revision` are still right.
+
+    `token` is unique per commit: a repeat after a lost reply is recognised by it. Applied in field order.
+    """
+
+    partition: int
+    epoch: int
+    revision: int
+    token: str
+    time_ms: int
+    inbox: str
+    door: str
+    dispatched: str | None = None
+    """Outbox entries up to here have reached their queue; they are trimmed."""
+    instances: dict[str, bytes | None] = field(default_factory=dict)
+    history: dict[str, list[bytes]] = field(default_factory=dict)
+    index: list[tuple[str, str, str | None, str | None, int]] = field(default_factory=list)
+    """(instance, definition, old status or None, new status or None, created_ms): moves in the search index."""
+    devices: dict[str, bytes | None] = field(default_factory=dict)
+    accumulated: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
+    """Appended to the device's accumulator: (sequence, event JSON). Sequences grow by one, without gaps."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Device -> first sequence that stays; older events leave the accumulator (and are no longer available)."""
+    available: dict[str, list[int]] = field(default_factory=dict)
+    """Device -> sequences that stay available to later waits (after `accumulated`)."""
+    consumed: dict[str, list[int]] = field(default_factory=dict)
+    """Device -> sequences no longer available."""
+    timers: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    """(instance, timer) -> due time; None clears."""
+    attempts: dict[str, tuple[bytes, int] | None] = field(default_factory=dict)
+    """token -> (payload, dispatch deadline); None forgets the attempt, its claim and its lease."""
+    deadlines: dict[str, int] = field(default_factory=dict)
+    """token -> later deadline, for attempts still queued."""
+    seen: dict[bytes, bytes] = field(default_factory=dict)
+    """Event key -> disposition JSON, in the bucket of `time_ms`."""
+    ledger: list[bytes] = field(default_factory=list)
+    outbox: list[bytes] = field(default_factory=list)
+    dead: list[bytes] = field(default_factory=list)
+    counters: dict[str, int] = field(default_factory=dict)
+    replies: list[tuple[str, bytes]] = field(default_factory=list)
+    """(channel, message): published after the rest; nothing depends on their arrival."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """`stale`: another owner has the partition (or the revision moved): nothing was written, give it up."""
+
+    status: Literal["committed", "stale"]
+    next_due_ms: int | None = None
+    outbox: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class StartReceipt:
+    """`created`: the record is in the inbox. `repeated`: it was there already. `conflict`: same id, other content."""
+
+    status: Literal["created", "repeated", "conflict"]
+    partition: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A dead letter. `id` is "<partition>-<ms>-<n>"; `body` JSON: reason, message, time_ms, event or raw, attempts."""
+
+    id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionInfo:
+    """What `doctor`, health and tests look at."""
+
+    partition: int
+    owner: str | None
+    epoch: int
+    revision: int
+    inbox_length: int
+    inbox_lag: int
+    outbox_length: int
+    timers: int
+    attempts: int
+    counters: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFilter:
+    """Filters of the instance list; None or empty takes all. Times are epoch milliseconds, both ends included."""
+
+    statuses: Sequence[str] = ()
+    definition: str | None = None
+    device: str | None = None
+    created_from_ms: int | None = None
+    created_to_ms: int | None = None
+
+
+PublishResult = Literal["created", "unchanged", "conflict"]
+
+
+class Store(Protocol):
+    """See the module's header for the rules that all of these keep."""
+
+    namespace: str
+    partitions: int
+
+    # -- doors ---------------------------------------------------------------------------------------------
+
+    def append_events(self, events: Sequence[bytes], replay: bool = False) -> list[str]:
+        """Append CloudEvents to the door; durable on return. The positions, in order."""
+        ...
+
+    def door_length(self) -> int:
+        """Entries in the door that are not yet trimmed, for back-pressure."""
+        ...
+
+    def append_records(self, partition: int, records: Sequence[bytes]) -> list[str]:
+        """Append records to a partition's inbox; durable on return."""
+        ...
+
+    def request_start(self, partition: int, instance: str, fingerprint: str, record: bytes) -> StartReceipt:
+        """Reserve the instance's id and append the start record, as one act."""
+        ...
+
+    def locate(self, instance: str) -> int | None:
+        """The partition of an instance whose id a caller chose; None where it was never reserved."""
+        ...
+
+    def place(self, instance: str, partition: int) -> int:
+        """Record where a chosen id lives; the first call wins and its partition is returned."""
+        ...
+
+    # -- catalogue -----------------------------------------------------------------------------------------
+
+    def publish_definition(self, definition: StoredDefinition) -> PublishResult:
+        """Add a version and move the alias `latest` to it. Same version and hash: unchanged; other hash: conflict."""
+        ...
+
+    def catalog_revision(self) -> int:
+        """Grows with every published definition or set of activities."""
+        ...
+
+    def definitions(self) -> dict[str, str]:
+        """Definition id -> its latest version."""
+        ...
+
+    def versions(self, definition: str) -> list[StoredDefinition]:
+        """All versions, oldest first; empty where the id is unknown."""
+        ...
+
+    def publish_activities(self, activities: Sequence[ActivityDescription]) -> None:
+        """Add or replace descriptions by name."""
+        ...
+
+    def activities(self) -> dict[str, ActivityDescription]:
+        """All published activities by name."""
+        ...
+
+    # -- ownership -----------------------------------------------------------------------------------------
+
+    def acquire(self, partition: int, owner: str, lease_ms: int) -> Ownership | None:
+        """Take a free partition (or one of our own) with a new epoch; None while another's lease lasts."""
+        ...
+
+    def renew(self, owner: str, partitions: Sequence[int], lease_ms: int) -> list[int]:
+        """Extend our leases; those that are still ours."""
+        ...
+
+    def release(self, owner: str, partition: int) -> None:
+        """Give a partition up at once."""
+        ...
+
+    def heartbeat_engine(self, owner: str, ttl_ms: int) -> list[str]:
+        """Say that this engine lives; all engines that do."""
+        ...
+
+    # -- the owner's loop ----------------------------------------------------------------------------------
+
+    def read(
+        self, door: str | None, inboxes: Mapping[int, str], count: int, block_ms: int | None
+    ) -> Inbound:
+        """Entries after the given positions, at most `count` per log; waits up to `block_ms` for the first."""
+        ...
+
+    def load(self, wanted: Sequence[Wanted], now_ms: int) -> list[Loaded]:
+        """What each partition needs, in one round trip."""
+        ...
+
+    def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
+        """Apply each batch whole, in one round trip; the answers in order."""
+        ...
+
+    def due_timers(self, partition: int, now_ms: int, limit: int) -> list[DueTimer]:
+        """The oldest due timers; they stay until a commit clears them."""
+        ...
+
+    def claims(self, partition: int, tokens: Sequence[str]) -> dict[str, Claim]:
+        """Who works on these attempts."""
+        ...
+
+    def due_attempts(self, partition: int, now_ms: int, limit: int) -> list[DueAttempt]:
+        """Attempts whose lease or dispatch deadline ran out; they stay until a commit moves or forgets them."""
+        ...
+
+    def outbox(self, partition: int, after: str, count: int) -> list[Entry]:
+        """Commands that may not have reached their queue yet (field b"c")."""
+        ...
+
+    def trim_door(self, before: str) -> None:
+        """Drop door entries before this position (all partitions have committed past it)."""
+        ...
+
+    def door_positions(self) -> dict[int, str]:
+        """The committed door position of each partition."""
+        ...
+
+    # -- workers -------------------------------------------------------------------------------------------
+
+    def claim(self, partition: int, token: str, worker: str, now_ms: int, lease_ms: int) -> bytes | None:
+        """Take an attempt: its payload, or None when it is no longer wanted or another worker's lease holds it."""
+        ...
+
+    def extend(
+        self, partition: int, token: str, worker: str, now_ms: int, lease_ms: int, sign: bool
+    ) -> bool:
+        """Extend the lease, with `sign` also the activity's heartbeat. False: cancelled or taken over."""
+        ...
+
+    def report(self, partition: int, token: str, record: bytes, now_ms: int, grace_ms: int) -> str:
+        """Append the attempt's result to the inbox and put its lease off by `grace_ms`. The position."""
+        ...
+
+    # -- reading -------------------------------------------------------------------------------------------
+
+    def instance(self, partition: int, instance: str) -> bytes | None:
+        """The stored instance."""
+        ...
+
+    def reservation(self, partition: int, instance: str) -> str | None:
+        """The fingerprint of a requested start, also before the engine has seen it."""
+        ...
+
+    def history(self, partition: int, instance: str, start: int, count: int) -> list[bytes]:
+        """Entries `start` (from 0) and up to `count` more."""
+        ...
+
+    def instances(
+        self, filter: InstanceFilter, definitions: Sequence[str], limit: int, cursor: str | None
+    ) -> tuple[list[bytes], str | None]:
+        """Newest first. The cursor of the next page, None at the end. Raises ValueError for a cursor not ours."""
+        ...
+
+    def device(self, partition: int, device: str) -> bytes | None:
+        """The device's record."""
+        ...
+
+    def device_ids(self, partition: int, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        """Known devices, in no order."""
+        ...
+
+    def device_events(self, partition: int, device: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Accumulated events with a sequence greater than `after`, oldest first."""
+        ...
+
+    def seen(self, key: bytes, now_ms: int) -> list[tuple[int, bytes]]:
+        """(partition, disposition) for an event key, searched in every partition."""
+        ...
+
+    def ledger(self, partition: int, after: str, count: int) -> list[Entry]:
+        """Ledger entries (field b"e": JSON) in order."""
+        ...
+
+    def dead_letters(self, limit: int, cursor: str | None) -> tuple[list[DeadLetter], str | None]:
+        """Newest first."""
+        ...
+
+    def dead_letter(self, id: str) -> DeadLetter | None:
+        """One dead letter."""
+        ...
+
+    def remove_dead_letter(self, id: str) -> bool:
+        """After a replay or a discard; False where it was not there."""
+        ...
+
+    def partition_info(self, partition: int) -> PartitionInfo:
+        """Figures of one partition."""
+        ...
+
+    def timers(self, partition: int, instance: str) -> list[DueTimer]:
+        """All armed timers of an instance (for `doctor`; scans)."""
+        ...
+
+    def attempts(self, partition: int) -> dict[str, bytes]:
+        """All pending attempts by token (for `doctor`)."""
+        ...
+
+    def listen(self, channel: str, deliver: Callable[[bytes], None]) -> AbstractContextManager[None]:
+        """Call `deliver` (from another thread) with every message of a reply channel while the context is open."""
+        ...
+
+    def add_sources(self, sources: Sequence[str]) -> None:
+        """Remember event sources seen (at most 1,000 are kept), so that an event can be looked up by its id alone."""
+        ...
+
+    def sources(self) -> list[str]:
+        """The remembered sources."""
+        ...
+
+    def ping(self) -> None:
+        """Raises StoreUnavailable when the store cannot be reached or refuses writes."""
+        ...
+
+    def scan(self, partition: int) -> Iterator[tuple[str, bytes]]:
+        """Every instance of a partition as (id, JSON), for `doctor`."""
+        ...
+
+    def close(self) -> None:
+        """Free the connections."""
+        ...
