@@ -166,9 +166,7 @@ def _has_error(problems: Sequence[Problem]) -> bool:
     return any(problem.severity == "error" for problem in problems)
 
 
-def _used(
-    activities: Mapping[str, ActivityDescription], program: Program
-) -> dict[str, ActivityDescription]:
+def _used(activities: Mapping[str, ActivityDescription], program: Program) -> dict[str, ActivityDescription]:
     return {name: activities[name] for name in sorted(program.activity_names) if name in activities}
 
 

@@ -69,6 +69,8 @@ class Instance:
     ended_ms: int | None = None
     history_hash: str = ""
     ending: dict[str, Any] | None = None
+    held: list[dict[str, Any]] = field(default_factory=list)
+    """Records that came while the instance was quarantined, in order; the first is the one that broke it."""
 
 
 def new_instance(

@@ -138,6 +138,8 @@ class Commit:
     ledger: list[bytes] = field(default_factory=list)
     outbox: list[bytes] = field(default_factory=list)
     dead: list[bytes] = field(default_factory=list)
+    unreserved: list[str] = field(default_factory=list)
+    """Instance ids whose requested start was refused: the reservation is dropped."""
     counters: dict[str, int] = field(default_factory=dict)
     replies: list[tuple[str, bytes]] = field(default_factory=list)
     """(channel, message): published after the rest; nothing depends on their arrival."""
@@ -276,9 +278,7 @@ class Store(Protocol):
 
     # -- the owner's loop ----------------------------------------------------------------------------------
 
-    def read(
-        self, door: str | None, inboxes: Mapping[int, str], count: int, block_ms: int | None
-    ) -> Inbound:
+    def read(self, door: str | None, inboxes: Mapping[int, str], count: int, block_ms: int | None) -> Inbound:
         """Entries after the given positions, at most `count` per log; waits up to `block_ms` for the first."""
         ...
 
@@ -320,14 +320,28 @@ class Store(Protocol):
         """Take an attempt: its payload, or None when it is no longer wanted or another worker's lease holds it."""
         ...
 
-    def extend(
-        self, partition: int, token: str, worker: str, now_ms: int, lease_ms: int, sign: bool
-    ) -> bool:
+    def extend(self, partition: int, token: str, worker: str, now_ms: int, lease_ms: int, sign: bool) -> bool:
         """Extend the lease, with `sign` also the activity's heartbeat. False: cancelled or taken over."""
         ...
 
     def report(self, partition: int, token: str, record: bytes, now_ms: int, grace_ms: int) -> str:
         """Append the attempt's result to the inbox and put its lease off by `grace_ms`. The position."""
+        ...
+
+    def claim_many(
+        self, attempts: Sequence[tuple[int, str]], worker: str, now_ms: int, lease_ms: int
+    ) -> list[bytes | None]:
+        """`claim` for several (partition, token) in one round trip; the answers in order."""
+        ...
+
+    def unclaim(self, attempts: Sequence[tuple[int, str]], worker: str, now_ms: int, grace_ms: int) -> None:
+        """Give claimed attempts back that were not begun: as if never claimed, dispatch deadline `grace_ms` away."""
+        ...
+
+    def report_many(
+        self, reports: Sequence[tuple[int, str, bytes]], now_ms: int, grace_ms: int
+    ) -> list[str]:
+        """`report` for several (partition, token, record) in one round trip; durable on return."""
         ...
 
     # -- reading -------------------------------------------------------------------------------------------

@@ -1,0 +1,79 @@
+# The commands of the project. Everything is installed into $(VENV), once, with the versions of constraints.txt.
+# Another Python: make PYTHON=/path/to/python3.12 demo
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+PIP_INSTALL = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq -c constraints.txt
+ROOMS := schemas interpreter store engine activities ingress api cli stepwell
+LINTED := $(ROOMS) tests $(wildcard bench examples)
+
+.PHONY: help demo test check bench format lint types imports tidy coverage wheel clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo      install, then run the device-onboarding workflow and show what happens"
+	@echo "make test      install, then run all tests"
+	@echo "make check     format, lint, types, import rules, tidy, tests: what CI runs"
+	@echo "make bench     measure events/s and workflows/s on this machine"
+	@echo "make format    rewrite the sources in the project's format"
+	@echo "make coverage  the branch coverage of the pure core"
+	@echo "make wheel     build the wheel and test it installed, without the sources"
+	@echo "make clean     remove the environment and all caches"
+
+demo: $(VENV)/.installed
+	@$(BIN)/stepwell demo
+
+test: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest -q -n $(WORKERS)
+
+check: lint types imports test
+
+bench: $(VENV)/.installed-dev
+	@$(BIN)/python -m bench
+
+format: $(VENV)/.installed-dev
+	@$(BIN)/ruff format $(LINTED)
+	@$(BIN)/ruff check --fix $(LINTED)
+
+lint: $(VENV)/.installed-dev
+	@$(BIN)/ruff format --check $(LINTED)
+	@$(BIN)/ruff check $(LINTED)
+
+types: $(VENV)/.installed-dev
+	@$(BIN)/mypy $(ROOMS) tests
+
+imports: $(VENV)/.installed-dev
+	@$(BIN)/lint-imports
+
+tidy: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest -q tests/test_tidy.py
+
+coverage: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/interpreter --cov=stepwell_interpreter --cov-branch \
+		--cov-report=term-missing:skip-covered --cov-fail-under=100
+
+wheel: $(VENV)/.installed-dev
+	@bash .ci/wheel $(BIN)/python
+
+clean:
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "Stepwell needs Python 3.11 or newer; there is no '$(PYTHON)' on the PATH." >&2; \
+		echo "Name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Stepwell needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1)." >&2; \
+		echo "Name another: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
+	@echo "Installing Stepwell into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu install the package python3-venv." >&2; exit 2; }
+	@$(PIP_INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $@

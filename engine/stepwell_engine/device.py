@@ -1,0 +1,129 @@
+"""A device's record: its accumulator's figures, the instances it runs, the events still to be had.
+
+The record is a value: `copy` before changing, so that a turn which fails leaves no trace.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+
+@dataclass(slots=True)
+class Device:
+    """One device. `kept` counts the unconsumed events by type; `sizes` is known only where it was needed."""
+
+    id: str
+    next: int = 1
+    first: int = 1
+    bytes: int = 0
+    dropped: int = 0
+    rejected: int = 0
+    oldest_ms: int | None = None
+    first_ms: int | None = None
+    last_ms: int | None = None
+    last_sequence: int | None = None
+    running: dict[str, str] = field(default_factory=dict)
+    """instance -> definition; a child workflow's definition is marked by a leading "^"."""
+    ended: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+    sizes: deque[tuple[int, int, int]] | None = None
+    """(sequence, bytes, received_ms) of every accumulated event, oldest first."""
+
+    @property
+    def count(self) -> int:
+        """Events in the accumulator."""
+        return self.next - self.first
+
+    def copy(self) -> "Device":
+        """A copy that may be changed."""
+        return Device(
+            id=self.id,
+            next=self.next,
+            first=self.first,
+            bytes=self.bytes,
+            dropped=self.dropped,
+            rejected=self.rejected,
+            oldest_ms=self.oldest_ms,
+            first_ms=self.first_ms,
+            last_ms=self.last_ms,
+            last_sequence=self.last_sequence,
+            running=dict(self.running),
+            ended=dict(self.ended),
+            kept=dict(self.kept),
+            sizes=None if self.sizes is None else self.sizes.copy(),
+        )
+
+    def append(self, size: int, received_ms: int) -> int:
+        """Count one more accumulated event; its sequence."""
+        sequence = self.next
+        self.next += 1
+        self.bytes += size
+        if self.first_ms is None:
+            self.first_ms = received_ms
+        if self.oldest_ms is None:
+            self.oldest_ms = received_ms
+        if self.sizes is not None:
+            self.sizes.append((sequence, size, received_ms))
+        return sequence
+
+    def drop_before(self, first: int) -> int:
+        """Forget events below `first`; how many there were. Needs `sizes`."""
+        assert self.sizes is not None
+        count = 0
+        while self.sizes and self.sizes[0][0] < first:
+            self.bytes -= self.sizes.popleft()[1]
+            count += 1
+        self.first = min(max(self.first, first), self.next)
+        self.oldest_ms = self.sizes[0][2] if self.sizes else None
+        return count
+
+    def keep(self, event_type: str) -> None:
+        """One more event of this type stays for a later wait."""
+        self.kept[event_type] = self.kept.get(event_type, 0) + 1
+
+    def take(self, event_type: str) -> None:
+        """One kept event of this type is gone."""
+        left = self.kept.get(event_type, 0) - 1
+        if left > 0:
+            self.kept[event_type] = left
+        else:
+            self.kept.pop(event_type, None)
+
+    def runs(self, definition: str) -> str | None:
+        """The running instance of a definition that was not started by a parent."""
+        for instance, running in self.running.items():
+            if running == definition:
+                return instance
+        return None
+
+
+_WIRE = (
+    ("next", "next"),
+    ("first", "first"),
+    ("bytes", "bytes"),
+    ("dropped", "dropped"),
+    ("rejected", "rejected"),
+    ("oldestMs", "oldest_ms"),
+    ("firstMs", "first_ms"),
+    ("lastMs", "last_ms"),
+    ("lastSequence", "last_sequence"),
+    ("running", "running"),
+    ("ended", "ended"),
+    ("kept", "kept"),
+)
+
+
+def encode(device: Device) -> bytes:
+    """The stored form."""
+    wire: dict[str, Any] = {"device": device.id}
+    for key, name in _WIRE:
+        wire[key] = getattr(device, name)
+    return orjson.dumps(wire)
+
+
+def decode(raw: bytes) -> Device:
+    """The device of a stored record. Raises ValueError or KeyError for anything else."""
+    wire = orjson.loads(raw)
+    return Device(id=wire["device"], **{name: wire[key] for key, name in _WIRE})

@@ -1,0 +1,358 @@
+"""Instances under the engine: starting them, delivering records to them, carrying out what was decided.
+
+One record goes through `deliver`; what it makes for other instances (a child's end) is applied in the same turn.
+"""
+
+import hashlib
+from dataclasses import replace
+from typing import Any, assert_never
+
+import orjson
+from stepwell_interpreter.decide import Decision, decide, open_types
+from stepwell_interpreter.program import Program
+from stepwell_schemas import records
+from stepwell_schemas.cloudevents import event_key
+from stepwell_schemas.commands import (
+    CancelActivity,
+    CancelChild,
+    ClearTimer,
+    Command,
+    RunActivity,
+    SetTimer,
+    StartChild,
+)
+from stepwell_schemas.event import DeviceEvent
+from stepwell_schemas.instance import TERMINAL, Instance, new_instance
+from stepwell_schemas.records import (
+    ActivityCompleted,
+    ActivityFailed,
+    AttemptLost,
+    CancelRequested,
+    ChildEnded,
+    EventOffered,
+    InstanceStarted,
+    Record,
+)
+
+from stepwell_engine.catalog import Catalog
+from stepwell_engine.turn import Disposition, Turn
+
+DISPATCH_DEADLINE_MS = 15_000
+"""How long a job may go unclaimed before the sweeper looks whether it is still queued."""
+
+HELD_RECORDS = 10_000
+"""Records kept for a quarantined instance; further ones become dead letters."""
+
+MAX_CHAIN = 100_000
+"""Records one turn may make for other instances; more means two workflows that feed each other without end."""
+
+
+class UnknownProgram(LookupError):
+    """An instance names a version that is not stored."""
+
+
+def program_of(catalog: Catalog, instance: Instance) -> Program:
+    """The program an instance is pinned to. Raises UnknownProgram."""
+    program = catalog.program(instance.definition, instance.version)
+    if program is None:
+        raise UnknownProgram(
+            f"instance {instance.id} runs {instance.definition} {instance.version}, which is not stored"
+        )
+    return program
+
+
+def start(
+    turn: Turn,
+    catalog: Catalog,
+    program: Program,
+    *,
+    id: str,
+    device: str | None,
+    input: Any,
+    seed: str,
+    event: DeviceEvent | None = None,
+    actor: str | None = None,
+    parent: str | None = None,
+) -> None:
+    """Begin an instance in this turn."""
+    instance = new_instance(
+        id=id,
+        definition=program.id,
+        version=program.version,
+        program=program.hash,
+        device=device,
+        parent=parent,
+    )
+    if device is not None:
+        turn.device(device).running[id] = program.id if parent is None else f"^{program.id}"
+    turn.index.append((id, program.id, None, "running", turn.now_ms))
+    record = InstanceStarted(time_ms=turn.now_ms, input=input, seed=seed, event=event, actor=actor)
+    _step(turn, catalog, program, instance, record)
+
+
+def deliver(turn: Turn, catalog: Catalog, instance_id: str, record: Record) -> str:
+    """Apply one record to one instance and all that follows from it. What `decide` answered, or `notFound`."""
+    instance = turn.instance(instance_id)
+    _forget_attempt(turn, record)
+    if instance is None:
+        return "notFound"
+    if instance.status == "quarantined":
+        return hold(turn, instance, record)
+    answer = _step(turn, catalog, program_of(catalog, instance), instance, record)
+    settle(turn, catalog)
+    return answer
+
+
+def settle(turn: Turn, catalog: Catalog) -> None:
+    """Apply what the turn has made for other instances, in order, until there is no more."""
+    for _ in range(MAX_CHAIN):
+        if not turn.pending:
+            return
+        target, record = turn.pending.popleft()
+        instance = turn.instance(target)
+        if instance is not None and instance.status not in TERMINAL:
+            if instance.status == "quarantined":
+                hold(turn, instance, record)
+            else:
+                _step(turn, catalog, program_of(catalog, instance), instance, record)
+    raise RuntimeError(f"a record led to more than {MAX_CHAIN} others")
+
+
+def hold(turn: Turn, instance: Instance, record: Record) -> str:
+    """Keep a record for a quarantined instance until it is released."""
+    if len(instance.held) >= HELD_RECORDS:
+        turn.dead.append(
+            orjson.dumps(
+                {
+                    "reason": "quarantineFull",
+                    "message": f"instance {instance.id} is quarantined and holds {HELD_RECORDS} records already",
+                    "time_ms": turn.now_ms,
+                    "instance": instance.id,
+                    "record": records.to_wire(record),
+                }
+            )
+        )
+        return "rejected"
+    held = replace(instance, held=[*instance.held, records.to_wire(record)])
+    turn.instances[instance.id] = held
+    return "held"
+
+
+def offer(turn: Turn, catalog: Catalog, instance: Instance, event: DeviceEvent, sequence: int) -> bool:
+    """Offer a device's event to a running instance; whether one of its waits took it."""
+    program = program_of(catalog, instance)
+    record = EventOffered(time_ms=turn.now_ms, event=event, sequence=sequence)
+    return _step(turn, catalog, program, instance, record) == "consumed"
+
+
+def _step(turn: Turn, catalog: Catalog, program: Program, instance: Instance, record: Record) -> str:
+    decision = decide(program, instance, record)
+    decided = decision.instance
+    turn.instances[decided.id] = decided
+    if decision.answer not in ("none", "ended"):
+        _write_history(turn, decision, record)
+    for command in decision.commands:
+        _carry_out(turn, catalog, decided, command)
+    if decided.status != instance.status:
+        turn.index.append(
+            (decided.id, decided.definition, instance.status, decided.status, decided.created_ms)
+        )
+        if decided.status in TERMINAL:
+            _end(turn, decided)
+    elif decided.device is not None and decided.status == "running":
+        _offer_kept(turn, catalog, program, decided.id)
+    return decision.answer
+
+
+def _write_history(turn: Turn, decision: Decision, record: Record) -> None:
+    instance = decision.instance
+    entry = orjson.dumps(
+        {
+            "n": instance.revision,
+            "t": record.time_ms,
+            "record": records.to_wire(record),
+            "trace": decision.trace,
+            "patch": decision.patch,
+            "program": instance.program,
+            "prev": instance.history_hash,
+        }
+    )
+    instance.history_hash = hashlib.blake2b(entry, digest_size=16).hexdigest()
+    turn.history.append((instance.id, entry))
+
+
+def _carry_out(turn: Turn, catalog: Catalog, instance: Instance, command: Command) -> None:
+    match command:
+        case RunActivity():
+            _run_activity(turn, instance, command)
+        case CancelActivity():
+            _forget(turn, command.token)
+        case SetTimer():
+            turn.timers[(instance.id, command.timer)] = command.due_ms
+        case ClearTimer():
+            turn.timers[(instance.id, command.timer)] = None
+        case StartChild():
+            _start_child(turn, catalog, instance, command)
+        case CancelChild():
+            record = CancelRequested(
+                time_ms=turn.now_ms,
+                reason=command.reason,
+                actor=f"workflow:{instance.id}",
+                compensate=command.compensate,
+            )
+            turn.pending.append((command.child, record))
+        case _:
+            assert_never(command)
+
+
+def _run_activity(turn: Turn, instance: Instance, command: RunActivity) -> None:
+    payload = {
+        "partition": turn.batch.partition,
+        "instance": instance.id,
+        "definition": instance.definition,
+        "version": instance.version,
+        "device": instance.device,
+        "attempt": command.attempt,
+        "token": command.token,
+        "activity": command.activity,
+        "queue": command.queue,
+        "input": command.input,
+        "idempotencyKey": command.idempotency_key,
+        "state": command.state,
+        "number": command.number,
+        "timeoutMs": command.timeout_ms,
+        "heartbeatMs": command.heartbeat_ms,
+        "callbackToken": command.callback_token,
+    }
+    turn.attempts[command.token] = (orjson.dumps(payload), turn.now_ms + DISPATCH_DEADLINE_MS)
+    turn.outbox.append(
+        {
+            "token": command.token,
+            "queue": command.queue,
+            "timeout": command.timeout_ms,
+            "front": command.priority > 0,
+            "what": f"{command.activity} for {instance.id}",
+        }
+    )
+
+
+def _start_child(turn: Turn, catalog: Catalog, parent: Instance, command: StartChild) -> None:
+    program = catalog.resolve(command.definition)
+    problem: str | None = None
+    if program is None:
+        problem = f"there is no workflow {command.definition!r}"
+    else:
+        found = program.input_problem(command.input)
+        if found is not None:
+            problem = f"input of {command.definition!r} at {found[1] or '/'}: {found[0]}"
+    if program is None or problem is not None:
+        record = ChildEnded(
+            time_ms=turn.now_ms,
+            child=command.child,
+            status="failed",
+            error="States.Runtime",
+            cause=problem or "",
+        )
+        turn.pending.append((parent.id, record))
+        return
+    start(
+        turn,
+        catalog,
+        program,
+        id=command.child,
+        device=parent.device,
+        input=command.input,
+        seed=hashlib.blake2b(f"{parent.seed}/{command.child}".encode(), digest_size=16).hexdigest(),
+        actor=f"workflow:{parent.id}",
+        parent=parent.id,
+    )
+
+
+def _end(turn: Turn, instance: Instance) -> None:
+    if instance.device is not None:
+        device = turn.device(instance.device)
+        device.running.pop(instance.id, None)
+        if instance.parent is None:
+            device.ended[instance.definition] = instance.id
+    if instance.parent is not None:
+        record = ChildEnded(
+            time_ms=turn.now_ms,
+            child=instance.id,
+            status=instance.status,
+            output=instance.output,
+            error=instance.error,
+            cause=instance.cause or "",
+        )
+        turn.pending.append((instance.parent, record))
+
+
+def _offer_kept(turn: Turn, catalog: Catalog, program: Program, instance_id: str) -> None:
+    """A wait that has just opened looks at the device's unconsumed events first, oldest first."""
+    instance = turn.instances[instance_id]
+    assert instance.device is not None
+    device = turn.device(instance.device)
+    if not device.kept:
+        return
+    wanted = [event_type for event_type in open_types(instance) if event_type in device.kept]
+    if not wanted:
+        return
+    for sequence, event in available(turn, instance.device):
+        if (
+            event.type in open_types(turn.instances[instance_id])
+            and program.event_problem(event.type, event.data) is None
+        ):
+            record = EventOffered(time_ms=turn.now_ms, event=event, sequence=sequence)
+            before = turn.instances[instance_id]
+            if before.status != "running":
+                return
+            if _offer_one(turn, catalog, program, before, record):
+                return
+
+
+def _offer_one(
+    turn: Turn, catalog: Catalog, program: Program, instance: Instance, record: EventOffered
+) -> bool:
+    """True where the event was taken: the step that took it has looked at the rest itself."""
+    device = turn.device(instance.device or "")
+    sequence = record.sequence or 0
+    marks = len(turn.consumed)
+    turn.consumed.append((device.id, sequence))
+    device.take(record.event.type)
+    if _step(turn, catalog, program, instance, record) == "consumed":
+        turn.dispositions.append(consumed_later(turn.now_ms, record.event, sequence, instance.id))
+        return True
+    del turn.consumed[marks]
+    device.keep(record.event.type)
+    return False
+
+
+def available(turn: Turn, device: str) -> list[tuple[int, DeviceEvent]]:
+    """A device's unconsumed events as this turn sees them, oldest first; by `sequence` where they carry one."""
+    known = dict(turn.batch.available(device))
+    known.update({n: event for owner, n, event in turn.available if owner == device})
+    gone = {n for owner, n in turn.consumed if owner == device}
+    first = turn.dropped.get(device, 0)
+    left = [(n, event) for n, event in known.items() if n not in gone and n >= first]
+    return sorted(left, key=lambda pair: (pair[1].sequence is None, pair[1].sequence or 0, pair[0]))
+
+
+def consumed_later(now_ms: int, event: DeviceEvent, sequence: int, by: str) -> Disposition:
+    """The disposition of a kept event that a later wait has taken."""
+    return Disposition(
+        event=event,
+        key=event_key(event.source, event.id),
+        kind="consumed",
+        at_ms=now_ms,
+        sequence=sequence,
+        by=(by,),
+    )
+
+
+def _forget_attempt(turn: Turn, record: Record) -> None:
+    if isinstance(record, ActivityCompleted | ActivityFailed | AttemptLost):
+        _forget(turn, record.token)
+
+
+def _forget(turn: Turn, token: str) -> None:
+    turn.attempts[token] = None
+    turn.outbox = [command for command in turn.outbox if command["token"] != token]

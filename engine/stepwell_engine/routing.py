@@ -1,0 +1,299 @@
+"""Start-or-route: what one device event does, as one act.
+
+The event is deduplicated, held against the accumulator's limits, offered to every running instance of its device,
+starts the workflows that begin with it, and ends in exactly one disposition.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from stepwell_interpreter.decide import open_types
+from stepwell_interpreter.program import Program
+from stepwell_schemas.cloudevents import EventRejected, event_key
+from stepwell_schemas.event import DeviceEvent
+from stepwell_schemas.instance import Instance
+from stepwell_store.partition import instance_id
+
+from stepwell_engine import execution
+from stepwell_engine.catalog import Catalog
+from stepwell_engine.device import Device
+from stepwell_engine.turn import Disposition, Turn
+
+DEFAULT_MAX_EVENTS = 1_000
+DEFAULT_MAX_BYTES = 1_048_576
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a device's accumulator may hold, and what happens beyond."""
+
+    max_events: int = DEFAULT_MAX_EVENTS
+    max_bytes: int = DEFAULT_MAX_BYTES
+    overflow: str = "reject"
+
+
+def route(
+    turn: Turn, catalog: Catalog, event: DeviceEvent, *, entry_id: str, replay: bool, retention_ms: int
+) -> Disposition:
+    """Apply one device event. The disposition is in the turn as well."""
+    assert event.device is not None
+    key = event_key(event.source, event.id)
+    if _is_duplicate(turn, key, replay):
+        return _close(turn, Disposition(event, key, "duplicate", turn.now_ms))
+    device = turn.device(event.device)
+    device.last_ms = turn.now_ms
+    running = _running(turn, device)
+    programs = [execution.program_of(catalog, instance) for instance in running]
+    starters = catalog.starters(event.type)
+    if not _is_known(catalog, programs, event.type):
+        message = f"no published workflow declares, waits for or starts with events of type {event.type!r}"
+        return dead_letter(turn, event, key, "unknownEventType", message)
+    body = orjson.dumps(event.document() | {"n": device.next})
+    overflow = _make_room(turn, device, _limits([*programs, *starters]), len(body), retention_ms)
+    if overflow is not None:
+        return _refuse(turn, device, event, key, overflow)
+    return _apply(turn, catalog, device, event, key, body, running, entry_id)
+
+
+def _apply(
+    turn: Turn,
+    catalog: Catalog,
+    device: Device,
+    event: DeviceEvent,
+    key: bytes,
+    body: bytes,
+    running: list[Instance],
+    entry_id: str,
+) -> Disposition:
+    sequence = device.append(len(body), turn.now_ms)
+    if event.sequence is not None:
+        device.last_sequence = max(event.sequence, device.last_sequence or event.sequence)
+    turn.accumulated.append((device.id, sequence, body))
+    takers, problems = _offer(turn, catalog, running, event, sequence)
+    started, refused = _start(turn, catalog, device, event, entry_id)
+    problems += refused
+    execution.settle(turn, catalog)
+    if started:
+        return _close(turn, Disposition(event, key, "started", turn.now_ms, sequence, (*started, *takers)))
+    if takers:
+        return _close(turn, Disposition(event, key, "consumed", turn.now_ms, sequence, tuple(takers)))
+    if problems:
+        return dead_letter(turn, event, key, "schema", "; ".join(problems), sequence)
+    policy = _after_completion(catalog, device, event.type)
+    if policy == "deadLetter":
+        message = f"the workflow of device {device.id!r} has ended and takes no more {event.type!r}"
+        return dead_letter(turn, event, key, "afterCompletion", message, sequence)
+    if policy == "ignore":
+        return _close(
+            turn, Disposition(event, key, "ignored", turn.now_ms, sequence, reason="the workflow has ended")
+        )
+    device.keep(event.type)
+    turn.available.append((device.id, sequence, event))
+    return _close(turn, Disposition(event, key, "buffered", turn.now_ms, sequence))
+
+
+def dead_letter(
+    turn: Turn, event: DeviceEvent, key: bytes, reason: str, message: str, sequence: int | None = None
+) -> Disposition:
+    """End an event as a dead letter."""
+    turn.dead.append(
+        orjson.dumps(
+            {"reason": reason, "message": message, "time_ms": turn.now_ms, "event": cloud_event(event)}
+        )
+    )
+    return _close(turn, Disposition(event, key, "deadLettered", turn.now_ms, sequence, reason=message))
+
+
+def dead_letter_raw(turn: Turn, raw: bytes, rejected: EventRejected) -> None:
+    """A door entry that is no event: kept as it came, with the reason."""
+    turn.dead.append(
+        orjson.dumps(
+            {
+                "reason": rejected.reason,
+                "message": rejected.message,
+                "pointer": rejected.pointer,
+                "time_ms": turn.now_ms,
+                "raw": raw[:262_144].decode("utf-8", "replace"),
+            }
+        )
+    )
+
+
+def cloud_event(event: DeviceEvent) -> dict[str, Any]:
+    """The CloudEvents form of an event, as it can be pushed again."""
+    wire: dict[str, Any] = {"specversion": "1.0", "id": event.id, "source": event.source, "type": event.type}
+    for name, value in (("subject", event.device), ("time", event.time), ("data", event.data)):
+        if value is not None:
+            wire[name] = value
+    if event.sequence is not None:
+        wire["sequence"] = str(event.sequence)
+    return wire | event.extensions
+
+
+def _is_duplicate(turn: Turn, key: bytes, replay: bool) -> bool:
+    found = turn.batch.seen.get(key)
+    if found is None:
+        return False
+    return not (replay and orjson.loads(found)[0] == "deadLettered")
+
+
+def _running(turn: Turn, device: Device) -> list[Instance]:
+    found = (turn.instance(id) for id in device.running)
+    return [instance for instance in found if instance is not None]
+
+
+def _is_known(catalog: Catalog, programs: list[Program], event_type: str) -> bool:
+    return catalog.knowing(event_type) is not None or any(p.knows_event(event_type) for p in programs)
+
+
+def _limits(programs: list[Program]) -> Limits:
+    if not programs:
+        return Limits()
+    limits = programs[0].accumulator
+    return Limits(limits.max_events, limits.max_bytes, limits.overflow)
+
+
+def _make_room(turn: Turn, device: Device, limits: Limits, size: int, retention_ms: int) -> str | None:
+    """None when the event fits (older ones may have gone), else the policy that refuses it."""
+    if device.oldest_ms is not None and device.oldest_ms < turn.now_ms - retention_ms:
+        _expire(
+            turn, device, _first_since(turn, device, turn.now_ms - retention_ms), "older than the retention"
+        )
+    if device.count < limits.max_events and device.bytes + size <= limits.max_bytes:
+        return None
+    if limits.overflow != "dropOldest" or size > limits.max_bytes:
+        return "reject" if limits.overflow == "dropOldest" else limits.overflow
+    first, count, kept = device.first, device.count, device.bytes
+    for n, event_size, _ in turn.batch.sizes(device):
+        if count < limits.max_events and kept + size <= limits.max_bytes:
+            break
+        first, count, kept = n + 1, count - 1, kept - event_size
+    _expire(turn, device, first, "dropped by the accumulator's overflow policy")
+    return None
+
+
+def _first_since(turn: Turn, device: Device, since_ms: int) -> int:
+    for n, _, received_ms in turn.batch.sizes(device):
+        if received_ms >= since_ms:
+            return n
+    return device.next
+
+
+def _expire(turn: Turn, device: Device, first: int, reason: str) -> None:
+    if device.kept:
+        for n, event in execution.available(turn, device.id):
+            if n < first:
+                device.take(event.type)
+                key = event_key(event.source, event.id)
+                turn.dispositions.append(Disposition(event, key, "expired", turn.now_ms, n, reason=reason))
+    turn.batch.sizes(device)
+    device.dropped += device.drop_before(first)
+    turn.dropped[device.id] = first
+
+
+def clear(turn: Turn, device_id: str, up_to: int) -> int:
+    """Empty the accumulator up to a sequence, as `device.clear` asks; how many events went."""
+    device = turn.device(device_id)
+    first = min(up_to + 1, device.next)
+    if first <= device.first:
+        return 0
+    for n, event in execution.available(turn, device_id) if device.kept else ():
+        if n < first:
+            device.take(event.type)
+            key = event_key(event.source, event.id)
+            turn.dispositions.append(Disposition(event, key, "cleared", turn.now_ms, n))
+    turn.batch.sizes(device)
+    count = device.drop_before(first)
+    turn.dropped[device_id] = first
+    return count
+
+
+def _refuse(turn: Turn, device: Device, event: DeviceEvent, key: bytes, policy: str) -> Disposition:
+    device.rejected += 1
+    message = f"the accumulator of device {device.id!r} is full ({device.count} events, {device.bytes} bytes)"
+    if policy == "deadLetter":
+        return dead_letter(turn, event, key, "accumulatorFull", message)
+    return _close(turn, Disposition(event, key, "rejected", turn.now_ms, reason=message))
+
+
+def _offer(
+    turn: Turn, catalog: Catalog, running: list[Instance], event: DeviceEvent, sequence: int
+) -> tuple[list[str], list[str]]:
+    takers: list[str] = []
+    problems: list[str] = []
+    for seen in running:
+        instance = turn.instances.get(seen.id, seen)
+        if instance.status != "running" or event.type not in open_types(instance):
+            continue
+        problem = execution.program_of(catalog, instance).event_problem(event.type, event.data)
+        if problem is not None:
+            problems.append(f"{instance.definition}: {problem}")
+        elif execution.offer(turn, catalog, instance, event, sequence):
+            takers.append(instance.id)
+    return takers, problems
+
+
+def _start(
+    turn: Turn, catalog: Catalog, device: Device, event: DeviceEvent, entry_id: str
+) -> tuple[list[str], list[str]]:
+    started: list[str] = []
+    problems: list[str] = []
+    for program in catalog.starters(event.type):
+        if device.runs(program.id) is not None:
+            continue
+        if program.id in device.ended and program.after_completion != "restart":
+            continue
+        problem = _start_one(turn, catalog, program, device, event, entry_id, started)
+        if problem is not None:
+            problems.append(f"{program.id}: {problem}")
+    return started, problems
+
+
+def _start_one(
+    turn: Turn,
+    catalog: Catalog,
+    program: Program,
+    device: Device,
+    event: DeviceEvent,
+    entry_id: str,
+    started: list[str],
+) -> str | None:
+    problem = program.event_problem(event.type, event.data)
+    if problem is not None:
+        return problem
+    document, problem = program.start_input(event)
+    if problem is not None:
+        return problem
+    found = program.input_problem(document)
+    if found is not None:
+        return f"input at {found[1] or '/'}: {found[0]}"
+    unique = hashlib.blake2b(f"{entry_id}/{program.id}/{device.id}".encode(), digest_size=8).hexdigest()
+    id = instance_id(program.id, unique, turn.batch.partition)
+    execution.start(
+        turn,
+        catalog,
+        program,
+        id=id,
+        device=device.id,
+        input=document,
+        seed=turn.batch.new_seed(),
+        event=event,
+        actor=f"event:{event.source}",
+    )
+    started.append(id)
+    return None
+
+
+def _after_completion(catalog: Catalog, device: Device, event_type: str) -> str:
+    for program in catalog.starters(event_type):
+        if program.id in device.ended and device.runs(program.id) is None:
+            return program.after_completion
+    return "buffer"
+
+
+def _close(turn: Turn, disposition: Disposition) -> Disposition:
+    turn.dispositions.append(disposition)
+    return disposition

@@ -1,0 +1,105 @@
+"""What the loop does now and then: attempts whose lease ran out, jobs that got lost, logs to trim.
+
+An attempt that is still queued only gets a later deadline; one that was claimed and went silent is lost.
+Re-dispatch by timeout alone collapses under load (docs/decisions/0001).
+"""
+
+import logging
+from collections.abc import Callable
+
+import orjson
+from stepwell_store.protocol import Claim, Commit, DueAttempt, DueTimer, Store
+
+from stepwell_engine.dispatch import Dispatcher, Job
+from stepwell_engine.execution import DISPATCH_DEADLINE_MS
+from stepwell_engine.partition import Partition
+
+log = logging.getLogger("stepwell.engine")
+
+SWEEP_MS = 1_000
+ATTEMPTS = 200
+
+
+class Sweeper:
+    """Looks after attempts and logs, once a second per partition."""
+
+    def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
+        self._store = store
+        self._dispatcher = dispatcher
+        self._later: dict[int, dict[str, int]] = {}
+        self._tidy_at_ms = 0
+
+    def lost(self, partition: Partition, now_ms: int) -> list[DueAttempt]:
+        """Attempts of a partition whose worker is gone. Unclaimed ones are looked after here."""
+        if now_ms < partition.sweep_at_ms:
+            return []
+        partition.sweep_at_ms = now_ms + SWEEP_MS
+        due = self._store.due_attempts(partition.number, now_ms, ATTEMPTS)
+        unclaimed = [attempt for attempt in due if attempt.claim is None]
+        if unclaimed:
+            self._look_after(partition.number, unclaimed, now_ms)
+        return [attempt for attempt in due if attempt.claim is not None]
+
+    def _look_after(self, number: int, unclaimed: list[DueAttempt], now_ms: int) -> None:
+        jobs = {attempt.token: _job(number, attempt) for attempt in unclaimed}
+        queued = self._dispatcher.queued(list(jobs.values()))
+        missing = [job for token, job in jobs.items() if token not in queued]
+        if missing:
+            log.warning(
+                "%d jobs of partition %d were no longer queued; handing them out again", len(missing), number
+            )
+            self._dispatcher.enqueue(missing)
+        self._later.setdefault(number, {}).update((token, now_ms + DISPATCH_DEADLINE_MS) for token in jobs)
+
+    def forget(self) -> None:
+        """The engine owns nothing any more."""
+        self._later.clear()
+
+    def postpone(self, number: int, commit: Commit) -> None:
+        """Add the later deadlines found meanwhile to a commit."""
+        for token, deadline in self._later.pop(number, {}).items():
+            if token not in commit.attempts:
+                commit.deadlines[token] = deadline
+
+    def claims(self, partition: Partition, timers: list[DueTimer]) -> dict[tuple[str, str], Claim]:
+        """For due heartbeat timers: who works on the attempt and when it last gave a sign."""
+        tokens = {
+            token: (timer.instance, timer.timer)
+            for timer in timers
+            if (token := partition.heartbeat_token(timer)) is not None
+        }
+        if not tokens:
+            return {}
+        found = self._store.claims(partition.number, list(tokens))
+        return {tokens[token]: claim for token, claim in found.items()}
+
+    def tidy(
+        self,
+        owned: dict[int, Partition],
+        now_ms: int,
+        commit_idle: Callable[[list[Partition], int], None],
+    ) -> None:
+        """Once a second: commit positions that moved, then trim the door below the smallest of all."""
+        if now_ms < self._tidy_at_ms:
+            return
+        self._tidy_at_ms = now_ms + SWEEP_MS
+        commit_idle(list(owned.values()), now_ms)
+        positions = self._store.door_positions()
+        if len(positions) == self._store.partitions:
+            self._store.trim_door(min(positions.values(), key=_order))
+
+
+def _job(number: int, attempt: DueAttempt) -> Job:
+    payload = orjson.loads(attempt.payload)
+    return Job(
+        partition=number,
+        token=attempt.token,
+        queue=payload["queue"],
+        timeout_ms=payload["timeoutMs"],
+        what=f"{payload['activity']} for {payload['instance']}",
+    )
+
+
+def _order(id: str) -> tuple[int, int]:
+    ms, _, n = id.partition("-")
+    return int(ms), int(n)

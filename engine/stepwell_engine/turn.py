@@ -1,0 +1,308 @@
+"""One batch of one partition, built turn by turn: what was changed, what is cached, what goes into the commit.
+
+A *turn* applies one record. Its changes are kept apart until it has succeeded, so that a record which makes the
+engine itself fail changes nothing but its instance's quarantine.
+"""
+
+import os
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import orjson
+from stepwell_schemas import instance as instances
+from stepwell_schemas.event import DeviceEvent
+from stepwell_schemas.instance import Instance
+from stepwell_schemas.records import Record
+from stepwell_store.errors import CorruptValue
+from stepwell_store.protocol import Commit, Wanted
+
+from stepwell_engine import device as devices
+from stepwell_engine.device import Device
+
+Value = TypeVar("Value")
+
+CACHED_INSTANCES = 50_000
+CACHED_DEVICES = 100_000
+
+
+class Cache(Generic[Value]):
+    """The hot values of an owned partition, least recently used out first. None remembers an absence."""
+
+    def __init__(self, limit: int) -> None:
+        self._values: OrderedDict[str, Value | None] = OrderedDict()
+        self._limit = limit
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def get(self, key: str) -> Value | None:
+        value = self._values.get(key)
+        if value is not None:
+            self._values.move_to_end(key)
+        return value
+
+    def put(self, key: str, value: Value | None) -> None:
+        self._values[key] = value
+        self._values.move_to_end(key)
+
+    def shrink(self) -> None:
+        """Back to the limit; called between batches, never within one."""
+        while len(self._values) > self._limit:
+            self._values.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Disposition:
+    """Where an event ended, for the ledger and the dedupe mark."""
+
+    event: DeviceEvent
+    key: bytes
+    kind: str
+    at_ms: int
+    sequence: int | None = None
+    by: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one record changes. Reads fall through to the batch."""
+
+    batch: "Batch"
+    now_ms: int
+    instances: dict[str, Instance] = field(default_factory=dict)
+    devices: dict[str, Device] = field(default_factory=dict)
+    history: list[tuple[str, bytes]] = field(default_factory=list)
+    index: list[tuple[str, str, str | None, str | None, int]] = field(default_factory=list)
+    accumulated: list[tuple[str, int, bytes]] = field(default_factory=list)
+    available: list[tuple[str, int, DeviceEvent]] = field(default_factory=list)
+    consumed: list[tuple[str, int]] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+    timers: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    attempts: dict[str, tuple[bytes, int] | None] = field(default_factory=dict)
+    outbox: list[dict[str, Any]] = field(default_factory=list)
+    dispositions: list[Disposition] = field(default_factory=list)
+    dead: list[bytes] = field(default_factory=list)
+    replies: list[tuple[str, bytes]] = field(default_factory=list)
+    unreserved: list[str] = field(default_factory=list)
+    pending: deque[tuple[str, Record]] = field(default_factory=deque)
+    """Records this turn makes for other instances (a child's end, a cancel); applied before it closes."""
+
+    def instance(self, id: str) -> Instance | None:
+        """The instance as this turn sees it. Raises CorruptValue for a stored value that is not ours."""
+        return self.instances.get(id) or self.batch.instance(id)
+
+    def device(self, id: str) -> Device:
+        """The device, copied for this turn; a new record where it is unknown."""
+        device = self.devices.get(id)
+        if device is None:
+            known = self.batch.device(id)
+            device = Device(id) if known is None else known.copy()
+            self.devices[id] = device
+        return device
+
+    def reply(self, to: dict[str, Any] | None, status: str, **details: Any) -> None:
+        """Answer the request that carried `to`; nothing where it asked for none."""
+        if to is not None:
+            self.replies.append((to["channel"], orjson.dumps({"id": to["id"], "status": status, **details})))
+
+
+class Batch:
+    """Everything one commit of a partition will write, with the caches it reads through."""
+
+    def __init__(
+        self, partition: int, cached: Cache[Instance], known: Cache[Device], loader: "Loader"
+    ) -> None:
+        self.partition = partition
+        self._cached = cached
+        self._known = known
+        self._loader = loader
+        self.changed_instances: dict[str, Instance] = {}
+        self.changed_devices: dict[str, Device] = {}
+        self.offers: dict[str, dict[int, DeviceEvent]] = {}
+        self.taken: dict[str, set[int]] = {}
+        self.seen: dict[bytes, bytes] = {}
+        self.outbox: list[dict[str, Any]] = []
+        self.dispositions: list[Disposition] = []
+        self.writes = Commit(partition=partition, epoch=0, revision=0, token="", time_ms=0, inbox="", door="")
+
+    def instance(self, id: str) -> Instance | None:
+        """A changed, cached or stored instance."""
+        found = self.changed_instances.get(id)
+        if found is None:
+            if id not in self._cached:
+                self._cached.put(id, self._loader.instance(self.partition, id))
+            found = self._cached.get(id)
+        return found
+
+    def device(self, id: str) -> Device | None:
+        """A changed, cached or stored device record; not to be changed."""
+        found = self.changed_devices.get(id)
+        if found is None:
+            if id not in self._known:
+                self._known.put(id, self._loader.device(self.partition, id))
+            found = self._known.get(id)
+        return found
+
+    def available(self, device: str) -> list[tuple[int, DeviceEvent]]:
+        """Unconsumed events of a device, oldest first: the stored ones and this batch's."""
+        offers = self.offers.setdefault(device, {})
+        taken = self.taken.get(device, set())
+        merged = dict(self._loader.available(self.partition, device))
+        merged.update(offers)
+        first = self.writes.dropped.get(device, 0)
+        return sorted(
+            ((n, event) for n, event in merged.items() if n not in taken and n >= first),
+            key=lambda pair: pair[0],
+        )
+
+    def sizes(self, device: Device) -> deque[tuple[int, int, int]]:
+        """(sequence, bytes, received_ms) of a device's accumulated events, oldest first."""
+        if device.sizes is None:
+            stored = self._loader.sizes(self.partition, device.id)
+            fresh = [
+                (n, len(body), orjson.loads(body)["received"])
+                for n, body in self.writes.accumulated.get(device.id, ())
+            ]
+            device.sizes = deque(entry for entry in (*stored, *fresh) if entry[0] >= device.first)
+        return device.sizes
+
+    def new_seed(self) -> str:
+        """The randomness of a new instance: 32 hex digits."""
+        return os.urandom(16).hex()
+
+    def accept(self, turn: Turn) -> None:
+        """Make a turn's changes part of the batch."""
+        writes = self.writes
+        self.changed_instances.update(turn.instances)
+        self.changed_devices.update(turn.devices)
+        for instance, entry in turn.history:
+            writes.history.setdefault(instance, []).append(entry)
+        writes.index.extend(turn.index)
+        for device, n, body in turn.accumulated:
+            writes.accumulated.setdefault(device, []).append((n, body))
+        for device, n, event in turn.available:
+            writes.available.setdefault(device, []).append(n)
+            self.offers.setdefault(device, {})[n] = event
+        for device, n in turn.consumed:
+            writes.consumed.setdefault(device, []).append(n)
+            self.taken.setdefault(device, set()).add(n)
+        writes.dropped.update(turn.dropped)
+        writes.timers.update(turn.timers)
+        for token, attempt in turn.attempts.items():
+            self._attempt(token, attempt)
+        self.outbox.extend(turn.outbox)
+        self.dispositions.extend(turn.dispositions)
+        for disposition in turn.dispositions:
+            if disposition.kind != "duplicate":
+                self.seen[disposition.key] = seen_value(disposition)
+        writes.dead.extend(turn.dead)
+        writes.replies.extend(turn.replies)
+        writes.unreserved.extend(turn.unreserved)
+
+    def _attempt(self, token: str, attempt: tuple[bytes, int] | None) -> None:
+        if attempt is None and self.writes.attempts.get(token) is not None:
+            self.outbox = [command for command in self.outbox if command["token"] != token]
+        self.writes.attempts[token] = attempt
+
+    def close(self) -> Commit:
+        """The commit, with everything encoded. Position, epoch and revision are the caller's."""
+        writes = self.writes
+        for id, instance in self.changed_instances.items():
+            writes.instances[id] = orjson.dumps(instances.to_wire(instance))
+        for id, device in self.changed_devices.items():
+            writes.devices[id] = devices.encode(device)
+        writes.seen = self.seen
+        if self.dispositions:
+            writes.ledger.append(orjson.dumps([_ledger_entry(d) for d in self.dispositions]))
+        if self.outbox:
+            writes.outbox.append(orjson.dumps(self.outbox))
+        for disposition in self.dispositions:
+            writes.counters[disposition.kind] = writes.counters.get(disposition.kind, 0) + 1
+        return writes
+
+    def remember(self) -> None:
+        """After the commit: what was changed is what is hot."""
+        for id, instance in self.changed_instances.items():
+            self._cached.put(id, instance)
+        for id, device in self.changed_devices.items():
+            self._known.put(id, device)
+        self._cached.shrink()
+        self._known.shrink()
+
+
+class Loader:
+    """Values loaded for a batch in one round trip beforehand, or one by one where that was not foreseen."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def instance(self, partition: int, id: str) -> Instance | None:
+        raw = self._store.instance(partition, id)
+        return None if raw is None else decode_instance(id, raw)
+
+    def device(self, partition: int, id: str) -> Device | None:
+        raw = self._store.device(partition, id)
+        return None if raw is None else decode_device(id, raw)
+
+    def available(self, partition: int, device: str) -> dict[int, DeviceEvent]:
+        (loaded,) = self._store.load([Wanted(partition, available=[device])], 0)
+        return {
+            n: DeviceEvent.from_document(_without_n(orjson.loads(raw)))
+            for n, raw in loaded.available.get(device, [])
+        }
+
+    def sizes(self, partition: int, device: str) -> list[tuple[int, int, int]]:
+        events = self._store.device_events(partition, device, 0, 1_000_000)
+        return [(n, len(raw), orjson.loads(raw)["received"]) for n, raw in events]
+
+
+def decode_instance(id: str, raw: bytes) -> Instance:
+    """The instance of stored bytes. Raises CorruptValue that names it."""
+    try:
+        return instances.from_wire(orjson.loads(raw))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptValue(f"instance:{id}", f"is not a stored instance: {error!r}") from error
+
+
+def decode_device(id: str, raw: bytes) -> Device:
+    """The device of stored bytes. Raises CorruptValue that names it."""
+    try:
+        return devices.decode(raw)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptValue(f"device:{id}", f"is not a stored device: {error!r}") from error
+
+
+def seen_value(disposition: Disposition) -> bytes:
+    """What is kept under the event's key."""
+    return orjson.dumps(
+        [
+            disposition.kind,
+            disposition.at_ms,
+            disposition.event.device,
+            disposition.sequence,
+            disposition.event.type,
+            disposition.by,
+            disposition.reason,
+        ]
+    )
+
+
+def _ledger_entry(disposition: Disposition) -> list[Any]:
+    event = disposition.event
+    return [
+        event.id,
+        event.source,
+        disposition.kind,
+        disposition.at_ms,
+        event.device,
+        disposition.sequence,
+        event.type,
+        disposition.by,
+        disposition.reason,
+    ]
+
+
+def _without_n(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "n"}

@@ -1,0 +1,70 @@
+"""What both stores share for lists: opaque cursors, the order (newest first), filters on an instance's JSON."""
+
+import base64
+import binascii
+from typing import Any, get_args
+
+import orjson
+from stepwell_schemas.instance import Status
+
+from stepwell_store.errors import CorruptValue
+from stepwell_store.positions import Position, parse_position
+from stepwell_store.protocol import InstanceFilter
+
+STATUSES: tuple[str, ...] = get_args(Status)
+
+Place = tuple[int, str]
+"""Where an instance stands in the list: (created_ms, id); the list runs from the greatest to the smallest."""
+
+
+def write_cursor(place: Place) -> str:
+    """The cursor of the page that begins after this place."""
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> Place:
+    """The inverse. Raises ValueError for what `write_cursor` did not write."""
+    try:
+        value = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, orjson.JSONDecodeError, ValueError) as error:
+        raise ValueError(f"{cursor!r} is not a cursor of this list; pass one that a page returned") from error
+    match value:
+        case [int() as created_ms, str() as instance]:
+            return created_ms, instance
+        case _:
+            raise ValueError(f"{cursor!r} is not a cursor of this list; pass one that a page returned")
+
+
+def device_of(instance: str, document: bytes) -> str | None:
+    """The device an instance belongs to, read from its JSON. Raises CorruptValue where it is not an object."""
+    device = read_document(instance, document).get("device")
+    return device if isinstance(device, str) else None
+
+
+def read_document(key: str, document: bytes) -> dict[str, Any]:
+    """The JSON object of a stored value. Raises CorruptValue for anything else."""
+    try:
+        value = orjson.loads(document)
+    except orjson.JSONDecodeError as error:
+        raise CorruptValue(key, f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise CorruptValue(key, f"expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def accepts(filter: InstanceFilter, instance: str, document: bytes) -> bool:
+    """Whether an instance's JSON passes the filter's statuses and definition."""
+    value = read_document(instance, document)
+    if filter.statuses and value.get("status") not in filter.statuses:
+        return False
+    return filter.definition is None or value.get("definition") == filter.definition
+
+
+def letter_place(id: str) -> tuple[Position, int]:
+    """The place of a dead letter in the list: (position, partition). Raises ValueError for another form."""
+    partition, _, position = id.partition("-")
+    if not (partition.isascii() and partition.isdigit()):
+        raise ValueError(
+            f"{id!r} is not the id of a dead letter; expected <partition>-<milliseconds>-<number>"
+        )
+    return parse_position(position), int(partition)
