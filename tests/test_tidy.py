@@ -1,4 +1,4 @@
-"""The limits of the style guide as tests: sizes, names, headers, no printing, no sleeping, no machine's paths.
+"""The limits of the style guide as tests: sizes, names, headers, no printing, no sleeping, no foreign paths.
 
 An exception stands in a table below with its number. The tables only shrink: one no longer needed fails too.
 """

@@ -1,0 +1,1 @@
+"""Activities: what workflows run on workers. Users decorate functions; workers discover and run them."""

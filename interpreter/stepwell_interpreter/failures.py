@@ -50,7 +50,7 @@ _NOT_IN_ALL = frozenset({RUNTIME, DATA_LIMIT_EXCEEDED})
 _CANDIDATES = 1_000
 
 
-class StateFailure(Exception):  # noqa: N818 - a failure of a workflow is no error of ours
+class StateFailure(Exception):
     """An expression failed while the workflow ran: an error name and a cause for people."""
 
     def __init__(self, error: str, cause: str) -> None:
@@ -59,7 +59,7 @@ class StateFailure(Exception):  # noqa: N818 - a failure of a workflow is no err
         self.cause = cause
 
 
-class CompileProblem(Exception):  # noqa: N818 - one of many problems of a definition
+class CompileProblem(Exception):
     """The definition is wrong. `pointer` is a JSON pointer into the compiled value; "" is that value."""
 
     def __init__(self, code: str, pointer: str, message: str, help: str = "") -> None:
@@ -68,6 +68,10 @@ class CompileProblem(Exception):  # noqa: N818 - one of many problems of a defin
         self.pointer = pointer
         self.message = message
         self.help = help
+
+    def below(self, pointer: str) -> "CompileProblem":
+        """The same problem, seen from a value that holds the compiled one at `pointer`."""
+        return CompileProblem(self.code, pointer + self.pointer, self.message, self.help)
 
 
 def matches_error(names: Sequence[str], error: str) -> bool:

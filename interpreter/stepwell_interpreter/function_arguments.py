@@ -1,6 +1,6 @@
 """What every function does with its arguments: ask for a kind, and keep results within the limits.
 
-A wrong argument is States.IntrinsicFailure that names the function, which argument, what it was, what is allowed.
+A wrong argument is States.IntrinsicFailure that names the function, the argument, what it was, what is allowed.
 """
 
 import math
@@ -55,7 +55,7 @@ class Arguments:
         except UnicodeEncodeError as error:
             raise self.failed(f"argument {position + 1} holds half a surrogate pair") from error
 
-    def list(self, position: int) -> list[Any]:
+    def items(self, position: int) -> list[Any]:
         """A list within the limit."""
         value = self.values[position]
         if not isinstance(value, list):
@@ -64,7 +64,7 @@ class Arguments:
             raise self.wrong(position, f"a list of at most {LONGEST_LIST} items")
         return value
 
-    def object(self, position: int) -> Mapping[str, Any]:
+    def members(self, position: int) -> Mapping[str, Any]:
         """An object."""
         value = self.values[position]
         if isinstance(value, Mapping):
@@ -90,7 +90,7 @@ class Arguments:
     def spread(self) -> "Arguments":
         """The arguments, or the items of the one argument that is a list."""
         if len(self.values) == 1 and isinstance(self.values[0], list):
-            return Arguments(self.function, self.list(0), self.scope)
+            return Arguments(self.function, self.items(0), self.scope)
         return self
 
     # -- results -------------------------------------------------------------------------------------------

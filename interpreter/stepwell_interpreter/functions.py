@@ -1,7 +1,7 @@
 """The table of the language's functions: how many arguments each takes, and what it does.
 
-Every function is total: it ends, its result is bounded, and what it cannot do is States.IntrinsicFailure naming
-the function, the argument and what is allowed. None reads a clock; chance comes from the scope alone.
+Every function is total: it ends, its result is bounded, and what it cannot do is States.IntrinsicFailure that
+names the function, the argument and what is allowed. None reads a clock; chance comes from the scope alone.
 `$path` and `$if` are forms of templates (see `templates`), since they do not evaluate all of their arguments.
 """
 
@@ -20,7 +20,7 @@ FORMS = ("$path", "$if")
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function. `most` None takes any number of arguments; `check` sees the constant ones at compile time.
+    """One function. `most` None takes any number of arguments; `check` sees the constant ones beforehand.
 
     `by_chance` functions take from the scope, so that two calls differ.
     """

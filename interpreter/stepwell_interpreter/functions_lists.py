@@ -21,15 +21,15 @@ def length(arguments: Arguments) -> int:
 
 def keys(arguments: Arguments) -> list[Any]:
     """The names of an object's members, in their order."""
-    return arguments.bounded_list(list(arguments.object(0)))
+    return arguments.bounded_list(list(arguments.members(0)))
 
 
 def merge(arguments: Arguments) -> dict[str, Any]:
-    """One object of several; where two have the same member, the later one's counts (members are not merged)."""
+    """One object of several; of two members with one name the later counts, they are not merged."""
     arguments = arguments.spread()
     merged: dict[str, Any] = {}
     for position in range(len(arguments.values)):
-        merged.update(arguments.object(position))
+        merged.update(arguments.members(position))
         if len(merged) > _MOST_MEMBERS:
             raise arguments.failed(f"the result has more than {_MOST_MEMBERS} members")
     return merged
@@ -49,7 +49,7 @@ def contains(arguments: Arguments) -> bool:
 
 def unique(arguments: Arguments) -> list[Any]:
     """The items of a list without repetitions, each at its first place."""
-    items = arguments.list(0)
+    items = arguments.items(0)
     try:
         return _firsts(items)
     except RecursionError as error:
@@ -72,13 +72,13 @@ def whole_range(arguments: Arguments) -> list[int]:
 
 def partition(arguments: Arguments) -> list[list[Any]]:
     """The list in pieces of a size; the last may be shorter."""
-    items = arguments.list(0)
+    items = arguments.items(0)
     size = arguments.whole(1, least=1)
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def at(arguments: Arguments) -> Any:
-    """The item of a list by index (-1 is the last), or an object's member by name; else the third argument."""
+    """The item of a list by index (-1 is the last), an object's member by name; else the third argument."""
     inside = arguments.values[0]
     if isinstance(inside, list):
         index = arguments.whole(1)

@@ -61,7 +61,7 @@ def rounded(arguments: Arguments) -> Number:
 
 
 def random_number(arguments: Arguments) -> Number:
-    """Without arguments a fraction from 0 up to 1; else a whole number from the first up to before the second.
+    """Without arguments a fraction from 0 up to 1; else a whole number from the first to before the second.
 
     A replay gives it again.
     """

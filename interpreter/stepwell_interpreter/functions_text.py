@@ -57,7 +57,7 @@ def concat(arguments: Arguments) -> str | list[Any]:
 
 def join(arguments: Arguments) -> str:
     """The items of a list as one text, with a separator between them."""
-    items = Arguments(arguments.function, arguments.list(0), arguments.scope)
+    items = Arguments(arguments.function, arguments.items(0), arguments.scope)
     separator = arguments.text(1) if len(arguments.values) > 1 else ""
     return _joined(arguments, [_part(items, position) for position in range(len(items.values))], separator)
 

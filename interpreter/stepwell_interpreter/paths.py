@@ -1,7 +1,7 @@
 """Paths: reading (`compile_path`) and writing (`compile_target`, `set_in`) of the instance's document.
 
 A path of plain members and indices becomes direct look-ups and must find something; any other path gives a
-list (see `queries`). Writing never changes the document it is given: it copies along the path and shares the rest.
+list (see `queries`). Writing never changes the document it is given: it copies along the path only.
 """
 
 import re
@@ -31,7 +31,8 @@ Member = str | int
 # A member's name may hold "-", as jsonpath-ng has it; RFC 9535 wants quotes around such a name.
 _NAME = re.compile(r"[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_\-\u0080-\U0010ffff]*")
 _SEGMENT = re.compile(
-    rf"[ \t\r\n]*(?:\.({_NAME.pattern})|\[\s*(?:(-?(?:0|[1-9][0-9]{{0,15}}))|'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")\s*\])"
+    rf"[ \t\r\n]*(?:\.({_NAME.pattern})"
+    r"|\[[ \t\r\n]*(?:(-?(?:0|[1-9][0-9]{0,15}))|'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")[ \t\r\n]*\])"
 )
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "/": "/", "\\": "\\", "'": "'", '"': '"'}
@@ -43,7 +44,8 @@ class Path:
     """A compiled path. `members` begins with the root; it is None where the path is more than plain members.
 
     Calling it, or `resolve` (the same without a step between), gives what it finds in a scope: one value
-    where it is `definite`, else a list. A definite path that finds nothing raises States.ParameterPathFailure.
+    where it is `definite`, else a list. A definite path that finds nothing raises
+    States.ParameterPathFailure.
     """
 
     text: str
@@ -56,10 +58,11 @@ class Path:
         return self.resolve(scope)
 
     def find(self, scope: Scope) -> Any:
-        """Like a call, but MISSING where a definite path finds nothing."""
-        if self.members is None:
-            return self.resolve(scope)
-        return find_members(getattr(scope, self.root), self.members[1:])
+        """Like a call, but MISSING where the path finds nothing, a list of none included."""
+        start = getattr(scope, self.root)
+        if self.members is not None:
+            return find_members(start, self.members[1:])
+        return MISSING if start is MISSING else self.resolve(scope) or MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,16 @@ def find_members(value: Any, members: Sequence[Member]) -> Any:
             return MISSING
         value = value[member]
     return value
+
+
+def reach(value: Any, members: Sequence[Member]) -> tuple[int, Any]:
+    """How many of the members lead somewhere, and the value the last of those found."""
+    for depth, member in enumerate(members):
+        inner = find_members(value, (member,))
+        if inner is MISSING:
+            return depth, value
+        value = inner
+    return len(members), value
 
 
 def set_in(document: Any, members: Sequence[Member], value: Any, text: str = "") -> Any:
@@ -272,16 +285,11 @@ def _nothing_found(text: str, root: str, members: Sequence[Member], scope: Scope
         names = " ".join(f"$.{name}" for name in scope.present())
         cause = f"`{text}`: $.{root} is only known {place_of(root)}; known here: {names or 'nothing'}"
         return StateFailure(PARAMETER_PATH_FAILURE, cause)
-    reached: list[Member] = [root]
-    for member in members:
-        child = find_members(value, (member,))
-        if child is MISSING:
-            break
-        reached.append(member)
-        value = child
-    missing = members[len(reached) - 1]
-    got = "$." + written(reached)
-    return StateFailure(PARAMETER_PATH_FAILURE, f"`{text}` finds nothing: {_absence(got, value, missing)}")
+    depth, found = reach(value, members)
+    got = "$." + written((root, *members[:depth]))
+    return StateFailure(
+        PARAMETER_PATH_FAILURE, f"`{text}` finds nothing: {_absence(got, found, members[depth])}"
+    )
 
 
 def _absence(got: str, value: Any, member: Member) -> str:

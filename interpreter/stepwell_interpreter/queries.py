@@ -3,8 +3,8 @@
 jsonpath-ng reads the text; what it accepts beyond the RFC (regular expressions, arithmetic, sorting, `where`,
 bare words) is refused, and the tree is walked here, because its own walk has no bound and other semantics:
 here a query visits at most `MOST_STEPS` values, runs no pattern of a user's, and never changes what it reads.
-Not offered, since jsonpath-ng does not read it: function extensions, mixed unions ([0, 'a']), a literal left of
-an operator.
+Not offered, since jsonpath-ng does not read it: function extensions, mixed unions ([0, 'a']), a literal left
+of an operator.
 """
 
 import operator

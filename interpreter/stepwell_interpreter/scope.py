@@ -3,7 +3,7 @@
 A scope is made per step and dropped after it. It carries the step's only source of chance: a seed, a counter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
@@ -36,7 +36,7 @@ _PLACES: Final = {
 
 @dataclass(slots=True)
 class Scope:
-    """The names in scope. `counter` counts the `$uuid` and `$random` of the step: the n-th is always alike."""
+    """The names in scope. `counter` counts the `$uuid` and `$random` of the step."""
 
     input: Any = MISSING
     state: Any = MISSING
@@ -63,3 +63,16 @@ class Scope:
 def place_of(root: str) -> str:
     """Where a name is in scope, for messages."""
     return _PLACES.get(root, "everywhere")
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled value: `constant`, or MISSING there and `evaluate` for each scope. Raises StateFailure only."""
+
+    constant: Any
+    evaluate: Callable[[Scope], Any]
+
+
+def constant(value: Any) -> Expression:
+    """The expression that is always this very value; it is not copied."""
+    return Expression(value, lambda scope: value)

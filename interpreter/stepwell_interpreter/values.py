@@ -82,7 +82,9 @@ def brief(value: Any) -> str:
         return f"{{{counted(len(value), 'member')}}}"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return f"{value:.6g}" if isinstance(value, int) and abs(value) > 10**30 else repr(value)
+    if isinstance(value, int) and value.bit_length() > 100:
+        return f"a whole number of {value.bit_length()} bits"
+    return repr(value)
 
 
 def recorded(value: Any) -> Any:

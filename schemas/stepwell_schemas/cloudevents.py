@@ -36,7 +36,7 @@ _NAME = re.compile(r"[a-z0-9]{1,20}\Z")
 _JSON_TYPE = re.compile(r"\s*[\w.+-]+/([\w.-]+\+)?json\s*(;.*)?\Z", re.IGNORECASE | re.ASCII)
 
 
-class EventRejected(ValueError):  # noqa: N818 - named as the ledger names what happened
+class EventRejected(ValueError):
     """The event cannot be taken. `reason` is for machines, `pointer` is a JSON pointer to what is wrong."""
 
     def __init__(self, reason: Reason, message: str, pointer: str = "") -> None:

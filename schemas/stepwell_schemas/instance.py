@@ -39,6 +39,9 @@ class Frame:
     index: int | None = None
     item: Any = None
     local: dict[str, Any] | None = None
+    """The `$.state` of a map's iteration, from its first write on."""
+    error: dict[str, Any] | None = None
+    """`{error, cause, state}` of the last error this frame was led on by (`$.error`)."""
 
 
 @dataclass(slots=True)
@@ -69,6 +72,10 @@ class Instance:
     ended_ms: int | None = None
     history_hash: str = ""
     ending: dict[str, Any] | None = None
+    state_bytes: int = 0
+    """At least the size of `state` as JSON; counted up by writes, measured anew when it nears the limit."""
+    deadline_ms: int | None = None
+    """When `configuration.timeout` ends the instance; None where there is none, or it no longer counts."""
     held: list[dict[str, Any]] = field(default_factory=list)
     """Records that came while the instance was quarantined, in order; the first is the one that broke it."""
 
@@ -92,7 +99,7 @@ def new_instance(
     )
 
 
-_FRAME_DEFAULTS: dict[str, Any] = {"branch": None, "index": None, "item": None, "local": None}
+_FRAME_DEFAULTS: dict[str, Any] = {"branch": None, "index": None, "item": None, "local": None, "error": None}
 
 
 def to_wire(instance: Instance) -> dict[str, Any]:

@@ -84,6 +84,8 @@ class Configuration(LanguageModel):
 class WorkflowDefinition(LanguageModel):
     """A Stepwell workflow definition."""
 
+    schema_address: str | None = Field(default=None, alias="$schema")
+    """The schema, for editors."""
     id: str = Field(
         pattern=ID_PATTERN,
         json_schema_extra=explained("lower-case letters, digits and hyphens, a letter first, at most 63"),

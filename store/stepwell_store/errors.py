@@ -1,7 +1,8 @@
 """What can go wrong with the store itself.
 
 StoreError
-├── StoreUnavailable    cannot be reached, or refuses writes (out of memory, disk full)
+├── StoreUnavailable    cannot be reached, or refuses writes (disk full)
+│   └── StoreFull       has no memory left: writes are refused until there is some again
 ├── LayoutMismatch      written by a newer Stepwell, or with another number of partitions
 └── CorruptValue        a value that is not what we write
 """
@@ -13,6 +14,10 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """The store cannot be reached or refuses writes."""
+
+
+class StoreFull(StoreUnavailable):
+    """The store is out of memory; senders are to wait."""
 
 
 class LayoutMismatch(StoreError):

@@ -1,4 +1,4 @@
-"""One partition in memory, and the commit that changes it: the same steps, in the same order, as `commit.lua`."""
+"""One partition in memory, and the commit that changes it: the same steps in the same order as `commit.lua`."""
 
 from dataclasses import dataclass, field
 
@@ -90,7 +90,7 @@ def apply_commit(partition: MemoryPartition, commit: Commit, now_ms: int) -> Com
 
 
 def _runs_of(commit: Commit) -> list[tuple[str, str, int]]:
-    """(device, instance, created_ms) of the instances that enter the index; read before anything is changed."""
+    """(device, instance, created_ms) of the instances that enter the index; read before any change."""
     runs = []
     for instance, _, old, new, created_ms in commit.index:
         document = commit.instances.get(instance)
@@ -197,6 +197,8 @@ def _write_logs(partition: MemoryPartition, commit: Commit, now_ms: int) -> list
     outbox = [partition.outbox.append({b"c": command}, now_ms) for command in commit.outbox]
     for body in commit.dead:
         partition.dead.append({b"b": body}, now_ms)
+    for instance in commit.unreserved:
+        partition.reservations.pop(instance, None)
     for name, amount in commit.counters.items():
         partition.counters[name] = partition.counters.get(name, 0) + amount
     return outbox

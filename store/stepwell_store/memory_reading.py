@@ -13,7 +13,15 @@ from stepwell_store.protocol import (
     InstanceFilter,
     PartitionInfo,
 )
-from stepwell_store.searching import STATUSES, Place, accepts, letter_place, read_cursor, write_cursor
+from stepwell_store.searching import (
+    STATUSES,
+    Place,
+    accepts,
+    find_letter,
+    letter_place,
+    read_cursor,
+    write_cursor,
+)
 
 
 class MemoryReading:
@@ -133,19 +141,19 @@ class MemoryReading:
         return page, page[-1].id if page and len(ordered) > limit else None
 
     def dead_letter(self, id: str) -> DeadLetter | None:
-        (ms, n), number = letter_place(id)
-        if number >= self.partitions:
+        found = find_letter(id, self.partitions)
+        if found is None:
             return None
         with self._changed:
-            entry = self._parts[number].dead.get(f"{ms}-{n}")
+            entry = self._parts[found[0]].dead.get(found[1])
         return None if entry is None else DeadLetter(id, entry.fields[b"b"])
 
     def remove_dead_letter(self, id: str) -> bool:
-        (ms, n), number = letter_place(id)
-        if number >= self.partitions:
+        found = find_letter(id, self.partitions)
+        if found is None:
             return False
         with self._changed:
-            return self._parts[number].dead.remove(f"{ms}-{n}")
+            return self._parts[found[0]].dead.remove(found[1])
 
     # -- figures -------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The store in memory: the whole protocol under one lock, for tests and simulation. Nothing survives the process.
+"""The store in memory: the whole protocol under one lock, for tests and simulation; it ends with the process.
 
 `clock` gives epoch milliseconds; a simulation passes its own, so that leases and positions follow its time.
 """
@@ -245,11 +245,6 @@ class MemoryStore(MemoryWorkers, MemoryReading):
         finally:
             with self._changed:
                 self._listeners[channel].remove(deliver)
-
-    def _to_inbox(self, part: MemoryPartition, record: bytes) -> str:
-        position = part.inbox.append({b"r": record}, self._clock())
-        self._changed.notify_all()
-        return position
 
     def _read(self, door: str | None, inboxes: Mapping[int, str], count: int) -> Inbound:
         events = [] if door is None else self._door.after(door, count)

@@ -1,7 +1,7 @@
 """Attempts in memory: what a worker takes, keeps and reports, and what its owner finds overdue."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stepwell_store.memory_partition import MemoryClaim, MemoryPartition
 from stepwell_store.protocol import Claim, DueAttempt
@@ -12,9 +12,7 @@ class MemoryWorkers:
 
     _changed: threading.Condition
     _parts: list[MemoryPartition]
-
-    def _to_inbox(self, part: MemoryPartition, record: bytes) -> str:
-        raise NotImplementedError
+    _clock: Callable[[], int]
 
     def claim(self, partition: int, token: str, worker: str, now_ms: int, lease_ms: int) -> bytes | None:
         with self._changed:
@@ -68,9 +66,7 @@ class MemoryWorkers:
                     if token in part.attempts:
                         part.deadlines[token] = now_ms + grace_ms
 
-    def report_many(
-        self, reports: Sequence[tuple[int, str, bytes]], now_ms: int, grace_ms: int
-    ) -> list[str]:
+    def report_many(self, reports: Sequence[tuple[int, str, bytes]], now_ms: int, grace_ms: int) -> list[str]:
         return [
             self.report(partition, token, record, now_ms, grace_ms) for partition, token, record in reports
         ]
@@ -89,6 +85,11 @@ class MemoryWorkers:
     def attempts(self, partition: int) -> dict[str, bytes]:
         with self._changed:
             return dict(self._parts[partition].attempts)
+
+    def _to_inbox(self, part: MemoryPartition, record: bytes) -> str:
+        position = part.inbox.append({b"r": record}, self._clock())
+        self._changed.notify_all()
+        return position
 
     @staticmethod
     def _due(part: MemoryPartition, token: str) -> DueAttempt:

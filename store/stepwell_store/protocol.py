@@ -338,9 +338,7 @@ class Store(Protocol):
         """Give claimed attempts back that were not begun: as if never claimed, dispatch deadline `grace_ms` away."""
         ...
 
-    def report_many(
-        self, reports: Sequence[tuple[int, str, bytes]], now_ms: int, grace_ms: int
-    ) -> list[str]:
+    def report_many(self, reports: Sequence[tuple[int, str, bytes]], now_ms: int, grace_ms: int) -> list[str]:
         """`report` for several (partition, token, record) in one round trip; durable on return."""
         ...
 

@@ -1,4 +1,4 @@
-"""What both stores share for lists: opaque cursors, the order (newest first), filters on an instance's JSON."""
+"""What both stores share for lists: opaque cursors, the order (newest first), filters on instances."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ import orjson
 from stepwell_schemas.instance import Status
 
 from stepwell_store.errors import CorruptValue
-from stepwell_store.positions import Position, parse_position
+from stepwell_store.positions import Position, format_position, parse_position
 from stepwell_store.protocol import InstanceFilter
 
 STATUSES: tuple[str, ...] = get_args(Status)
@@ -36,7 +36,7 @@ def read_cursor(cursor: str) -> Place:
 
 
 def device_of(instance: str, document: bytes) -> str | None:
-    """The device an instance belongs to, read from its JSON. Raises CorruptValue where it is not an object."""
+    """The device an instance belongs to, read from its JSON. Raises CorruptValue for no object."""
     device = read_document(instance, document).get("device")
     return device if isinstance(device, str) else None
 
@@ -68,3 +68,12 @@ def letter_place(id: str) -> tuple[Position, int]:
             f"{id!r} is not the id of a dead letter; expected <partition>-<milliseconds>-<number>"
         )
     return parse_position(position), int(partition)
+
+
+def find_letter(id: str, partitions: int) -> tuple[int, str] | None:
+    """(partition, position) of a dead letter's id; None for what cannot be one."""
+    try:
+        position, partition = letter_place(id)
+    except ValueError:
+        return None
+    return (partition, format_position(position)) if partition < partitions else None

@@ -1,0 +1,80 @@
+"""From jobs taken off a queue to held attempts: only our own job body is let through, and only what is still wanted."""
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stepwell_activities.attempt import now_ms, parse_attempt
+from stepwell_activities.context import Signs
+from stepwell_activities.job import JOB_FUNCTION
+from stepwell_activities.lease import Hold
+from stepwell_activities.reporting import patiently
+from stepwell_activities.runtime import Runtime
+from stepwell_activities.taking import TakenJob
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claimed attempt with the job it came by."""
+
+    job: TakenJob
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What became of the jobs of one turn. `refused` come with the reason."""
+
+    held: list[Held]
+    unwanted: list[TakenJob]
+    refused: list[tuple[TakenJob, str]]
+
+
+def claim_jobs(runtime: Runtime, jobs: Sequence[TakenJob]) -> Claimed:
+    """Claim the attempts of jobs in one round trip. Raises StoreUnavailable after ten minutes without the store."""
+    claimed = Claimed([], [], [])
+    calls: list[tuple[TakenJob, int, str]] = []
+    for job in jobs:
+        try:
+            partition, token = read_call(job.data, runtime.settings.namespace, runtime.store.partitions)
+        except ValueError as error:
+            claimed.refused.append((job, str(error)))
+        else:
+            calls.append((job, partition, token))
+    if not calls:
+        return claimed
+    wanted = [(partition, token) for _, partition, token in calls]
+    lease_ms = int(runtime.settings.worker_lease_seconds * 1000)
+    payloads = patiently(
+        lambda: runtime.store.claim_many(wanted, runtime.worker, now_ms(), lease_ms), "claim attempts"
+    )
+    for (job, _, _), payload in zip(calls, payloads, strict=True):
+        if payload is None:
+            claimed.unwanted.append(job)
+        else:
+            claimed.held.append(Held(job, runtime.keeper.hold(parse_attempt(payload), Signs())))
+    return claimed
+
+
+def read_call(data: bytes, namespace: str, partitions: int) -> tuple[int, str]:
+    """Partition and token of a job of ours. Raises ValueError for anything else; nothing is imported."""
+    try:
+        try:
+            raw = zlib.decompress(data)
+        except zlib.error:
+            raw = data  # RQ reads uncompressed data too
+        call = json.loads(raw)
+    except ValueError as error:
+        raise ValueError(f"the job is not JSON (enqueue with RQ's JSONSerializer): {error}") from error
+    match call:
+        case [function, None, list(arguments), dict(keywords)] if not keywords:
+            pass
+        case _:
+            raise ValueError("the job is not a plain call [function, null, [arguments], {}]")
+    if function != JOB_FUNCTION:
+        raise ValueError(f"this worker runs {JOB_FUNCTION} only, not {function!r}")
+    match arguments:
+        case [str(theirs), int(partition), str(token)] if theirs == namespace and 0 <= partition < partitions:
+            return partition, token
+    raise ValueError(f"the job's arguments {arguments!r} are not ['{namespace}', partition, token]")

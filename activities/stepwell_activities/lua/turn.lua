@@ -1,0 +1,44 @@
+-- One turn of a worker: forget the jobs it has finished, take the next ones, show signs of life. Atomic.
+-- KEYS[1] rq:suspended  KEYS[2] the worker's hash  then per queue: its list, its hash of taken jobs (id -> worker)
+-- ARGV[1] jobs wanted  [2] worker name  [3] now, ISO 8601  [4] time to live of the worker's hash in seconds
+-- ARGV[5] jobs done well  [6] jobs failed  [7] seconds worked  [8] number of finished jobs, then (queue, id) of each
+-- Returns {suspended 0|1, {queue, id, data}...}; queues are counted from 1.
+-- A job whose hash is gone was cancelled: its id is dropped. What is taken stays in the hash until it is finished,
+-- so that what a killed worker held can be put back.
+local finished = tonumber(ARGV[8])
+for i = 0, finished - 1 do
+  local queue, id = tonumber(ARGV[9 + 2 * i]), ARGV[10 + 2 * i]
+  redis.call('HDEL', KEYS[2 + 2 * queue], id)
+  redis.call('DEL', 'rq:job:' .. id)
+end
+local suspended = redis.call('EXISTS', KEYS[1])
+local reply, first = {suspended}, nil
+local wanted = tonumber(ARGV[1])
+if suspended == 0 then
+  for queue = 1, (#KEYS - 2) / 2 do
+    while #reply <= wanted do
+      local id = redis.call('LPOP', KEYS[1 + 2 * queue])
+      if not id then break end
+      local job = 'rq:job:' .. id
+      local data = redis.call('HGET', job, 'data')
+      if data then
+        redis.call('HSET', job, 'status', 'started', 'worker_name', ARGV[2], 'started_at', ARGV[3])
+        redis.call('HSET', KEYS[2 + 2 * queue], id, ARGV[2])
+        reply[#reply + 1] = {queue, id, data}
+        first = first or id
+      elseif redis.call('EXISTS', job) == 1 then
+        redis.call('HSET', KEYS[2 + 2 * queue], id, ARGV[2])
+        reply[#reply + 1] = {queue, id, ''}
+      end
+    end
+  end
+end
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  redis.call('HSET', KEYS[2], 'last_heartbeat', ARGV[3], 'state', first and 'busy' or 'idle')
+  if first then redis.call('HSET', KEYS[2], 'current_job', first) else redis.call('HDEL', KEYS[2], 'current_job') end
+  if ARGV[5] ~= '0' then redis.call('HINCRBY', KEYS[2], 'successful_job_count', ARGV[5]) end
+  if ARGV[6] ~= '0' then redis.call('HINCRBY', KEYS[2], 'failed_job_count', ARGV[6]) end
+  if ARGV[7] ~= '0' then redis.call('HINCRBYFLOAT', KEYS[2], 'total_working_time', ARGV[7]) end
+  redis.call('EXPIRE', KEYS[2], ARGV[4])
+end
+return reply

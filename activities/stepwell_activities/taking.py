@@ -1,0 +1,173 @@
+"""How our worker takes jobs from RQ's queues: one script per turn, and a wait that never takes anything.
+
+A taken job is noted under its worker (`rq:stepwell:taken:<queue>`: job id -> worker name) in the same script, until
+it is finished; `recover` puts back what dead workers held. RQ's own keys stay as RQ has them.
+"""
+
+import select
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from itertools import groupby
+from typing import Any, Self
+
+from redis import Redis
+from redis.connection import AbstractConnection
+from redis.exceptions import RedisError
+
+from rq.utils import utcformat
+
+SUSPENDED_KEY = "rq:suspended"
+TAKEN_KEY = "rq:stepwell:taken:{queue}"
+WORKER_KEY = "rq:worker:{worker}"
+QUEUE_KEY = "rq:queue:{queue}"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenJob:
+    """A job in our hands. `data` is RQ's compressed call, empty where the job's hash has none."""
+
+    queue: str
+    id: str
+    data: bytes
+
+
+@dataclass(slots=True)
+class Finished:
+    """What to forget at the next turn, and what to count."""
+
+    jobs: list[TakenJob]
+    succeeded: int = 0
+    failed: int = 0
+    worked_seconds: float = 0.0
+
+    def add(self, other: "Finished") -> None:
+        """Count another one in."""
+        self.jobs += other.jobs
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.worked_seconds += other.worked_seconds
+
+
+class Taker:
+    """Takes jobs for one worker."""
+
+    def __init__(self, connection: "Redis[Any]", queues: Sequence[str], worker: str, ttl_seconds: int) -> None:
+        self._connection = connection
+        self._queues = list(queues)
+        self._worker = worker
+        self._ttl_seconds = ttl_seconds
+        self._numbers = {queue: number for number, queue in enumerate(self._queues, 1)}
+        self._keys = [SUSPENDED_KEY, WORKER_KEY.format(worker=worker)]
+        for queue in self._queues:
+            self._keys += [QUEUE_KEY.format(queue=queue), TAKEN_KEY.format(queue=queue)]
+        self._turn = connection.register_script(_script("turn.lua"))
+        self._give_back = connection.register_script(_script("give_back.lua"))
+
+    def turn(self, wanted: int, finished: Finished) -> tuple[bool, list[TakenJob]]:
+        """Forget what is finished and take up to `wanted` jobs, queues in order. Also whether RQ is suspended."""
+        arguments: list[Any] = [wanted, self._worker, utcformat(datetime.now(UTC)), self._ttl_seconds]
+        arguments += [finished.succeeded, finished.failed]
+        arguments += [f"{finished.worked_seconds:.6f}" if finished.worked_seconds else "0"]
+        arguments.append(len(finished.jobs))
+        for job in finished.jobs:
+            arguments += [self._numbers[job.queue], job.id]
+        reply = self._turn(keys=self._keys, args=arguments)
+        taken = [TakenJob(self._queues[queue - 1], id.decode(), data) for queue, id, data in reply[1:]]
+        return bool(reply[0]), taken
+
+    def give_back(self, jobs: Iterable[TakenJob]) -> None:
+        """Put jobs back at the head of their queues, in their order."""
+        for queue, group in groupby(jobs, key=lambda job: job.queue):
+            self._put_back(queue, self._worker, [job.id for job in group])
+
+    def forget(self, job: TakenJob) -> None:
+        """The job is not ours any more; its hash stays."""
+        self._connection.hdel(TAKEN_KEY.format(queue=job.queue), job.id)
+
+    def recover(self, in_hand: Iterable[str]) -> int:
+        """Put back what dead workers held, and what we hold without knowing (a lost reply). How many went back."""
+        known, back = set(in_hand), 0
+        for queue in self._queues:
+            held: dict[str, list[str]] = {}
+            for id, worker in self._connection.hgetall(TAKEN_KEY.format(queue=queue)).items():
+                held.setdefault(worker.decode(), []).append(id.decode())
+            for worker, ids in held.items():
+                if worker == self._worker:
+                    ids = [id for id in ids if id not in known]
+                elif self._lives(worker):
+                    continue
+                back += self._put_back(queue, worker, ids)
+        return back
+
+    def _lives(self, worker: str) -> bool:
+        key = WORKER_KEY.format(worker=worker)
+        return bool(self._connection.exists(key)) and not self._connection.hexists(key, "death")
+
+    def _put_back(self, queue: str, worker: str, ids: Sequence[str]) -> int:
+        if not ids:
+            return 0
+        keys = [QUEUE_KEY.format(queue=queue), TAKEN_KEY.format(queue=queue)]
+        return int(self._give_back(keys=keys, args=[worker, *ids]))
+
+
+class QueueWatcher:
+    """Sleeps until a queue has a job, without taking it: `BLMOVE queue queue LEFT LEFT` moves the head onto itself.
+
+    One connection per queue, all watched at once; a signal or a byte on `wake` ends the sleep too.
+    """
+
+    def __init__(self, connection: "Redis[Any]", queues: Sequence[str]) -> None:
+        self._pool = connection.connection_pool
+        self._queues = [QUEUE_KEY.format(queue=queue) for queue in queues]
+        self._asked: dict[str, AbstractConnection] = {}
+        self._idle: list[AbstractConnection] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def wait(self, seconds: float, wake: int | None = None) -> bool:
+        """Whether a queue has (or lately had) a job. Raises redis.ConnectionError."""
+        try:
+            return self._wait(seconds, wake)
+        except RedisError:
+            self.close()
+            raise
+
+    def _wait(self, seconds: float, wake: int | None) -> bool:
+        for queue in self._queues:
+            if queue not in self._asked:
+                connection = self._idle.pop() if self._idle else self._pool.make_connection()
+                connection.connect()
+                # A little longer than any of our sleeps, so that an answer is seldom thrown away.
+                connection.send_command("BLMOVE", queue, queue, "LEFT", "LEFT", 60)
+                self._asked[queue] = connection
+        sockets = {_descriptor(connection): queue for queue, connection in self._asked.items()}
+        watched = [*sockets] if wake is None else [*sockets, wake]
+        ready, _, _ = select.select(watched, [], [], seconds)
+        found = False
+        for descriptor in ready:
+            if descriptor in sockets:
+                connection = self._asked.pop(sockets[descriptor])
+                found = connection.read_response() is not None or found
+                self._idle.append(connection)
+        return found
+
+    def close(self) -> None:
+        """Drop the connections."""
+        for connection in [*self._asked.values(), *self._idle]:
+            connection.disconnect()
+        self._asked.clear()
+        self._idle.clear()
+
+
+def _descriptor(connection: AbstractConnection) -> int:
+    return int(connection._sock.fileno())  # redis-py has no public way to wait on several connections
+
+
+def _script(name: str) -> str:
+    return files("stepwell_activities").joinpath("lua", name).read_text("utf-8")

@@ -1,0 +1,140 @@
+"""Events end to end: pushed to the door, deduplicated, accumulated, matched, stepped, committed, ledger written.
+
+    python bench/events.py [--events 50000] [--devices 10000] [--durability fsync] [--profile]
+
+One engine process, an embedded server, events of about 300 bytes for devices that each stand in an event wait which
+steps on every event. Prints the ratio to plain pipelined XADD + XREAD of the same bytes in the same run.
+"""
+
+import argparse
+import cProfile
+import pstats
+import tempfile
+import time
+from pathlib import Path
+
+import orjson
+from redis import Redis
+from stepwell_engine.catalog import publish
+from stepwell_engine.dispatch import RqDispatcher
+from stepwell_engine.loop import Engine
+from stepwell_schemas.settings import Settings
+from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.open import open_redis, open_store
+from stepwell_store.protocol import Store
+
+WORKFLOW = """
+id: listener
+version: 1.0.0
+events: {Seen: {}, Tick: {}}
+start: {on: [Seen], input: {}}
+configuration: {timeout: P30D, accumulator: {maxEvents: 100000, maxBytes: 100000000}}
+startAt: Listen
+states:
+  Listen: {type: wait, event: Tick, match: {kind: tick}, resultPath: $.state.last, next: Listen}
+"""
+
+
+def event(device: int, number: int, kind: str) -> bytes:
+    """A CloudEvent of about 300 bytes."""
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"{kind}-{device}-{number}",
+            "source": "/bench",
+            "type": kind,
+            "subject": f"device-{device}",
+            "time": "2026-01-01T00:00:00Z",
+            "data": {"kind": "tick", "number": number, "padding": "x" * 120},
+        }
+    )
+
+
+def raw_rate(redis: Redis, bodies: list[bytes]) -> float:
+    """Pipelined XADD and XREAD of the same bytes, per second."""
+    started = time.perf_counter()
+    for index in range(0, len(bodies), 500):
+        pipeline = redis.pipeline(transaction=False)
+        for body in bodies[index : index + 500]:
+            pipeline.xadd("raw", {"event": body})
+        pipeline.execute()
+    position, seen = "0-0", 0
+    while seen < len(bodies):
+        ((_, entries),) = redis.xread({"raw": position}, count=500)
+        position, seen = entries[-1][0], seen + len(entries)
+    elapsed = time.perf_counter() - started
+    redis.delete("raw")
+    return len(bodies) / elapsed
+
+
+def drain(engine: Engine) -> int:
+    """Rounds until nothing is left; records applied."""
+    total = 0
+    while applied := engine.step(block_ms=0):
+        total += applied
+    return total
+
+
+def push(store: Store, bodies: list[bytes]) -> None:
+    for index in range(0, len(bodies), 500):
+        store.append_events(bodies[index : index + 500])
+
+
+def measure(engine: Engine, store: Store, bodies: list[bytes], profile: bool) -> float:
+    push(store, bodies)
+    profiler = cProfile.Profile() if profile else None
+    started = time.perf_counter()
+    if profiler is not None:
+        profiler.enable()
+    applied = drain(engine)
+    if profiler is not None:
+        profiler.disable()
+    elapsed = time.perf_counter() - started
+    if profiler is not None:
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
+    assert applied == len(bodies), (applied, len(bodies))
+    return applied / elapsed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=int, default=50_000)
+    parser.add_argument("--devices", type=int, default=10_000)
+    parser.add_argument("--durability", default="fsync")
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        server = EmbeddedServer(Path(folder), options.durability)
+        url = server.start()
+        try:
+            run(url, options)
+        finally:
+            server.stop()
+
+
+def run(url: str, options: argparse.Namespace) -> None:
+    settings = Settings(store_url=url)
+    store = open_store(settings)
+    redis = open_redis(url)
+    publish(store, WORKFLOW, now_ms=0)
+    engine = Engine(store, RqDispatcher(redis, "stepwell"), "bench", lease_ms=60_000)
+    starts = [event(device, 0, "Seen") for device in range(options.devices)]
+    started = measure(engine, store, starts, False)
+    ticks = [event(n % options.devices, n, "Tick") for n in range(options.events)]
+    raw = raw_rate(redis, ticks)
+    before = redis.info("stats")
+    rate = measure(engine, store, ticks, options.profile)
+    after = redis.info("stats")
+    commands = after["total_commands_processed"] - before["total_commands_processed"]
+    network = after["total_net_input_bytes"] - before["total_net_input_bytes"]
+    print(f"raw XADD+XREAD            {raw:10,.0f} /s")
+    print(f"instances started         {started:10,.0f} /s")
+    print(f"events applied            {rate:10,.0f} /s   ratio to raw {rate / raw:.3f}")
+    print(f"commands per event        {commands / options.events:10.3f}   bytes in per event {network / options.events:,.0f}")
+    listing = store.device_events(0, "nobody", 0, 1)
+    assert listing == []
+    store.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""Three no-op activities in sequence, all durable: workflows per second, and one at a time.
+
+    python bench/workflows.py [--count 1000] [--single 200] [--workers 1]
+
+A real engine process and real worker processes on an embedded server with `appendfsync always`. The ratio is to
+stock RQ in the same run: the same number of no-op jobs, three per workflow, through one SimpleWorker.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import orjson
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+from stepwell_engine.catalog import publish
+from stepwell_schemas.settings import Settings
+from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.open import open_redis, open_store
+from stepwell_store.partition import instance_id, partition_of
+from stepwell_store.protocol import InstanceFilter, Store
+
+WORKFLOW = """
+id: three
+version: 1.0.0
+startAt: A
+states:
+  A: {type: task, activity: bench.nothing, input: {n: 1}, resultPath: null, next: B}
+  B: {type: task, activity: bench.nothing, input: {n: 2}, resultPath: null, next: C}
+  C: {type: task, activity: bench.nothing, input: {n: 3}, resultPath: null, end: true}
+"""
+
+
+def wait_for(condition: object, seconds: float) -> None:
+    """Poll until the condition holds."""
+    assert callable(condition)
+    until = time.perf_counter() + seconds
+    while not condition():
+        if time.perf_counter() > until:
+            raise TimeoutError("the system did not get there")
+        time.sleep(0.002)
+
+
+def start(store: Store, number: int, tag: str, reply: dict[str, str] | None = None) -> str:
+    partition = partition_of(f"{tag}-{number}", store.partitions)
+    id = instance_id("three", f"{tag}{number:08x}", partition)
+    operation = {"op": "start", "instance": id, "definition": "three", "version": None, "input": {}}
+    if reply is not None:
+        operation["reply"] = reply
+    store.request_start(partition, id, "bench", orjson.dumps(operation))
+    return id
+
+
+def succeeded(store: Store) -> int:
+    """How many instances have succeeded, by the search index."""
+    count, cursor = 0, None
+    while True:
+        page, cursor = store.instances(InstanceFilter(statuses=("succeeded",)), ["three"], 1_000, cursor)
+        count += len(page)
+        if cursor is None:
+            return count
+
+
+def throughput(store: Store, count: int) -> float:
+    partitions: dict[int, list[bytes]] = {}
+    for number in range(count):
+        partition = partition_of(f"t-{number}", store.partitions)
+        id = instance_id("three", f"t{number:08x}", partition)
+        operation = {"op": "start", "instance": id, "definition": "three", "version": None, "input": {}}
+        partitions.setdefault(partition, []).append(orjson.dumps(operation))
+    before = succeeded(store)
+    started = time.perf_counter()
+    for partition, records in partitions.items():
+        store.append_records(partition, records)
+
+    def done() -> bool:
+        time.sleep(0.02)
+        return succeeded(store) - before >= count
+
+    wait_for(done, 300)
+    return count / (time.perf_counter() - started)
+
+
+def latencies(store: Store, count: int) -> list[float]:
+    """Milliseconds from the request to the stored end, one workflow at a time."""
+    taken: list[float] = []
+    for number in range(count):
+        started = time.perf_counter()
+        id = start(store, number, "s")
+        partition = int(id.rpartition("~")[2])
+
+        def ended(id: str = id, partition: int = partition) -> bool:
+            raw = store.instance(partition, id)
+            return raw is not None and orjson.loads(raw)["status"] == "succeeded"
+
+        until = time.perf_counter() + 30
+        while not ended():
+            if time.perf_counter() > until:
+                raise TimeoutError(id)
+        taken.append((time.perf_counter() - started) * 1_000)
+    return taken
+
+
+def nothing(n: int = 0) -> int:
+    return n
+
+
+def stock_rq(redis: Redis, count: int) -> float:
+    """No-op jobs per second of one stock SimpleWorker."""
+    queue = Queue("stock", connection=redis, serializer=JSONSerializer)
+    prepared = [Queue.prepare_data("builtins.abs", (n,), result_ttl=0) for n in range(count)]
+    queue.enqueue_many(prepared)
+    worker = SimpleWorker([queue], connection=redis, serializer=JSONSerializer)
+    worker._install_signal_handlers = lambda: None  # type: ignore[method-assign]  # not the main thread's business
+    started = time.perf_counter()
+    worker.work(burst=True, logging_level="ERROR")
+    return count / (time.perf_counter() - started)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=1_000)
+    parser.add_argument("--single", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        server = EmbeddedServer(Path(folder), "fsync")
+        url = server.start()
+        try:
+            run(url, options, Path(folder))
+        finally:
+            server.stop()
+
+
+def run(url: str, options: argparse.Namespace, folder: Path) -> None:
+    module = str(Path(__file__).with_name("activities_module.py"))
+    environment = {**os.environ, "STEPWELL_STORE_URL": url, "STEPWELL_ACTIVITY_MODULES": module,
+                   "STEPWELL_DATA_DIR": str(folder), "STEPWELL_LOG_LEVEL": "warning"}
+    command = [sys.executable, "-m", "stepwell_cli.main"]
+    processes = [subprocess.Popen([*command, role], env=environment) for role in ["engine"] + ["worker"] * options.workers]
+    store = open_store(Settings(store_url=url))
+    try:
+        wait_for(lambda: "bench.nothing" in store.activities(), 20)
+        publish(store, WORKFLOW, now_ms=0)
+        throughput(store, 50)
+        redis = open_redis(url)
+        rq_rate = stock_rq(redis, 600)
+        taken = latencies(store, options.single)
+        rate = throughput(store, options.count)
+        print(f"three-step workflows      {rate:8,.0f} /s  ({rate * 3:,.0f} activities/s; stock RQ {rq_rate:,.0f} jobs/s; "
+              f"ratio {rate * 3 / rq_rate:.2f})")
+        print(f"one at a time             p50 {statistics.median(taken):.1f} ms   "
+              f"p99 {sorted(taken)[int(len(taken) * 0.99) - 1]:.1f} ms")
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(20)
+        store.close()
+
+
+if __name__ == "__main__":
+    threading.current_thread().name = "bench"
+    main()

@@ -1,0 +1,164 @@
+"""`validate`, `deploy`, `definitions` and `activities`: definitions on their way to the server, what it offers."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stepwell_cli.argument import read_file
+from stepwell_cli.check import check_locally
+from stepwell_cli.command import JsonOption, KeyOption, StepwellCommand, UrlOption
+from stepwell_cli.failures import CommandFailed, UsageError
+from stepwell_cli.output import console, escape, print_document, print_table
+from stepwell_cli.server import Server, segment
+
+SUFFIXES = {".yaml": "application/yaml", ".yml": "application/yaml", ".json": "application/json"}
+COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
+
+Paths = Annotated[
+    list[Path], typer.Argument(help="Definition files, or folders of them.", show_default=False)
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("validate", cls=StepwellCommand)(validate)
+    app.command("deploy", cls=StepwellCommand)(deploy)
+    app.command("definitions", cls=StepwellCommand)(definitions)
+    app.command("activities", cls=StepwellCommand)(activities)
+
+
+def validate(
+    paths: Paths,
+    remote: Annotated[bool, typer.Option("--remote", help="Ask the server, which knows its workers.")] = False,
+    modules: Annotated[
+        list[str] | None,
+        typer.Option("--activities", help="A module with activities that the definition may use."),
+    ] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check definitions without storing them: on this machine, or with --remote by the server.
+
+    Activities are checked against the server's with --remote; on this machine against the built-in ones and
+    those of --activities, once such a module is named. Exit code 1 when there is an error.
+    """
+    results = []
+    if remote:
+        with Server(url, key) as server:
+            results = [_upload(server, "/definitions/validate", file) for file in _files(paths)]
+    else:
+        results = [check_locally(file, read_file(file), modules or []) for file in _files(paths)]
+    _report(results, as_json, done="is valid")
+
+
+def deploy(paths: Paths, url: UrlOption = None, key: KeyOption = None, as_json: JsonOption = False) -> None:
+    """Publish definitions. A version never changes: other content under the same version is refused."""
+    with Server(url, key) as server:
+        results = [_upload(server, "/definitions", file) for file in _files(paths)]
+    _report(results, as_json, done="deployed")
+
+
+def definitions(
+    definition: Annotated[str | None, typer.Argument(help="A definition, for its versions.")] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what is published, or the versions of one definition."""
+    path = f"/definitions/{segment(definition)}/versions" if definition else "/definitions"
+    with Server(url, key) as server:
+        answer = server.get(path)
+    if as_json:
+        print_document(answer)
+        return
+    rows = [
+        (item["id"], item["version"], item.get("name"), item["created"], item["hash"])
+        for item in answer["items"]
+    ]
+    print_table(("DEFINITION", "VERSION", "NAME", "CREATED", "HASH"), rows, "Nothing is published yet.")
+
+
+def activities(url: UrlOption = None, key: KeyOption = None, as_json: JsonOption = False) -> None:
+    """List the activities that workers offer."""
+    with Server(url, key) as server:
+        answer = server.get("/activities")
+    if as_json:
+        print_document(answer)
+        return
+    rows = [
+        (item["name"], item["queue"], item.get("compensates"), item.get("description"))
+        for item in answer["items"]
+    ]
+    print_table(("ACTIVITY", "QUEUE", "COMPENSATES", "DESCRIPTION"), rows, "No worker has published any.")
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+            if not inside:
+                raise UsageError(f"{path} has no .yaml, .yml or .json file")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def _upload(server: Server, path: str, file: Path) -> dict[str, Any]:
+    content = read_file(file)
+    kind = SUFFIXES.get(file.suffix, "application/yaml")
+    try:
+        answer = server.request(
+            "POST",
+            path,
+            content=content,
+            headers={"Content-Type": kind},
+            params={"file": file.name},
+        )
+    except CommandFailed as failure:
+        if failure.exit_code != CommandFailed.exit_code or not isinstance(failure.document, dict):
+            raise
+        answer = {"valid": False, "problems": _problems_of(failure)}
+    return {"file": str(file), **answer}
+
+
+def _problems_of(failure: CommandFailed) -> list[dict[str, Any]]:
+    problem = failure.document["error"]
+    found = problem.get("problems") or problem.get("errors") or []
+    return [{"severity": "error", "code": "refused", **item} for item in found] or [
+        {"severity": "error", "code": "refused", "message": failure.message}
+    ]
+
+
+def _report(results: list[dict[str, Any]], as_json: bool, done: str) -> None:
+    failed = [result for result in results if not result.get("valid")]
+    if as_json and not failed:
+        print_document({"valid": True, "files": results})
+    if not as_json:
+        for result in results:
+            _show(result, done)
+    if failed:
+        names = ", ".join(result["file"] for result in failed)
+        document = {"valid": False, "files": results} if as_json else None
+        raise CommandFailed(f"{len(failed)} of {len(results)} not valid: {names}", document=document)
+
+
+def _show(result: dict[str, Any], done: str) -> None:
+    for problem in result.get("problems", []):
+        severity = problem.get("severity", "error")
+        place = ":".join(str(problem[key]) for key in ("line", "column") if problem.get(key) is not None)
+        where = escape(f"{result['file']}:{place}" if place else result["file"])
+        pointer = f" at {problem['pointer']}" if problem.get("pointer") else ""
+        code = f" [{problem['code']}]" if problem.get("code") else ""
+        text = escape(f"{problem.get('message', '')}{pointer}{code}")
+        console().print(f"{where}: [{COLOURS.get(severity, 'red')}]{severity}[/]: {text}")
+        if problem.get("help"):
+            console().print(f"    {escape(problem['help'])}")
+    if result.get("valid"):
+        name = f"{result.get('id')} {result.get('version')}"
+        state = "was there already" if done == "deployed" and not result.get("created") else done
+        console().print(f"{escape(result['file'])}: [green]{escape(name)} {state}[/]")

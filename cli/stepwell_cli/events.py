@@ -1,0 +1,194 @@
+"""`push` and `trace`: events on their way in, and what became of them."""
+
+import socket
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import orjson
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from stepwell_cli.argument import json_argument, read_file
+from stepwell_cli.command import JsonOption, KeyOption, StepwellCommand, UrlOption
+from stepwell_cli.failures import CommandFailed, UsageError
+from stepwell_cli.output import messages, print_document, print_fields, say
+from stepwell_cli.server import Server, segment
+
+BATCH_EVENTS = 500
+BATCH_BYTES = 512 * 1024
+SHOWN_REJECTIONS = 20
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("push", cls=StepwellCommand)(push)
+    app.command("trace", cls=StepwellCommand)(trace)
+
+
+def push(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CloudEvents: a JSON object or array, or one per line (NDJSON); - is stdin."),
+    ] = None,
+    type: Annotated[str | None, typer.Option("--type", help="One event: its type.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Its device (the subject).")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Its data: JSON, @file, or -.")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="Its id; a new one by default.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Who sends it.")] = None,
+    time: Annotated[str | None, typer.Option("--time", help="The producer's time (RFC 3339).")] = None,
+    sequence: Annotated[int | None, typer.Option("--sequence", help="Its number at the device.")] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Push events: one made of options, or all of a file or stdin. Answered when they are durable.
+
+    Pushing the same id from the same source again is harmless. Exit code 1 when one was rejected.
+    """
+    options = {"data": data, "id": id, "source": source, "time": time, "sequence": sequence, "device": device}
+    if file is not None:
+        given = [name for name, value in {**options, "type": type}.items() if value is not None]
+        if given:
+            raise UsageError(f"give a file or the options of one event, not both: --{given[0]}")
+        lines = event_lines(read_file(file), str(file))
+    else:
+        if type is None:
+            raise UsageError("name a file (or - for stdin), or give the --type of one event")
+        lines = [orjson.dumps(_event(type, **options))]
+    with Server(url, key) as server:
+        items = _push_all(server, lines)
+    _report(items, as_json)
+
+
+def trace(
+    event: Annotated[str, typer.Argument(metavar="EVENT-ID", help="The event's id.", show_default=False)],
+    source: Annotated[str | None, typer.Option("--source", help="Its source, where ids repeat.")] = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what became of an event, and what it did."""
+    with Server(url, key) as server:
+        answer = server.get(f"/events/{segment(event)}", source=source)
+    if as_json:
+        print_document(answer)
+        return
+    for item in answer["items"] if "items" in answer else [answer]:
+        names = ("id", "source", "type", "device", "disposition", "by", "reason", "sequence", "at")
+        print_fields((name, item.get(name)) for name in names)
+
+
+def event_lines(content: bytes, name: str) -> list[bytes]:
+    """The events of a JSON object, a JSON array, or NDJSON, one JSON text each. Raises UsageError."""
+    stripped = content.strip()
+    if not stripped:
+        raise UsageError(f"{name} is empty")
+    if stripped[:1] == b"[":
+        try:
+            events = orjson.loads(stripped)
+        except orjson.JSONDecodeError as error:
+            raise UsageError(f"{name} is not JSON: {error}") from None
+        return [orjson.dumps(event) for event in events]
+    try:
+        return [orjson.dumps(orjson.loads(stripped))]
+    except orjson.JSONDecodeError:
+        # Lines that are not JSON are sent as they are: the server keeps them as dead letters, nothing is lost.
+        return [line for line in stripped.splitlines() if line.strip()]
+
+
+def batches(lines: list[bytes]) -> Iterator[list[bytes]]:
+    """Batches of bounded count and size, in order. A line alone may be larger: the server judges it."""
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        if batch and (len(batch) >= BATCH_EVENTS or size + len(line) > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += len(line) + 1
+    if batch:
+        yield batch
+
+
+def _event(type: str, *, data: str | None, device: str | None, **rest: Any) -> dict[str, Any]:
+    event: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": rest.pop("id") or str(uuid.uuid4()),
+        "source": rest.pop("source") or f"urn:stepwell:cli:{socket.gethostname()}",
+        "type": type,
+    }
+    if device is not None:
+        event["subject"] = device
+    if data is not None:
+        event["data"] = json_argument(data, "--data")
+    return {**event, **{name: value for name, value in rest.items() if value is not None}}
+
+
+def _push_all(server: Server, lines: list[bytes]) -> list[dict[str, Any]]:
+    answers: list[dict[str, Any]] = []
+    columns = (TextColumn("pushing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    hidden = len(lines) <= BATCH_EVENTS or not sys.stderr.isatty()
+    with Progress(*columns, console=messages(), transient=True, disable=hidden) as progress:
+        task = progress.add_task("push", total=len(lines))
+        for batch in batches(lines):
+            answers += _push_batch(server, batch, len(answers))
+            progress.advance(task, len(batch))
+    return answers
+
+
+def _push_batch(server: Server, batch: list[bytes], before: int) -> list[dict[str, Any]]:
+    try:
+        answer = server.request(
+            "POST",
+            "/events",
+            content=b"\n".join(batch),
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+    except CommandFailed as failure:
+        rejected = _rejected_items(failure)
+        if rejected is not None:
+            return rejected
+        if before:
+            failure.details.append(f"The first {before} events were accepted; repeating them is harmless.")
+        raise
+    items: list[dict[str, Any]] = answer["items"] if "items" in answer else [answer]
+    return items
+
+
+def _rejected_items(failure: CommandFailed) -> list[dict[str, Any]] | None:
+    """The server's answer for a batch of which nothing could be taken."""
+    document = failure.document
+    problem = document.get("error") if isinstance(document, dict) else None
+    if problem and problem.get("status") in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
+        items = problem.get("items")
+        return items if isinstance(items, list) else None
+    return None
+
+
+def _report(items: list[dict[str, Any]], as_json: bool) -> None:
+    rejected = [(n, item) for n, item in enumerate(items, 1) if item["disposition"] in {"rejected", "deadLettered"}]
+    document = {"accepted": len(items) - len(rejected), "rejected": len(rejected), "items": items}
+    if rejected:
+        details = [
+            f"event {n} ({item.get('id') or 'no id'}): {item.get('reason')}"
+            for n, item in rejected[:SHOWN_REJECTIONS]
+        ]
+        if len(rejected) > SHOWN_REJECTIONS:
+            details.append(f"and {len(rejected) - SHOWN_REJECTIONS} more")
+        message = f"{len(rejected)} of {len(items)} events were rejected"
+        raise CommandFailed(message, details, document=document)
+    if as_json:
+        print_document(document)
+        return
+    if len(items) == 1:
+        names = ("id", "disposition", "device")
+        print_fields((name, items[0].get(name)) for name in names)
+        say(f"see `stepwell trace {items[0].get('id')}`")
+    else:
+        print_fields([("accepted", len(items))])
+
+

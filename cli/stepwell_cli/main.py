@@ -1,0 +1,55 @@
+"""The `stepwell` command: puts the commands of the other modules together.
+
+Exit codes: 0 done; 1 it was tried and failed, or something is not in order; 2 wrong command line;
+3 what was named does not exist; 4 no server (or its store) can be reached.
+"""
+
+import platform
+from importlib.metadata import version as installed_version
+
+import typer
+
+from stepwell_cli import (
+    dead_letters,
+    definitions,
+    demo,
+    devices,
+    doctor,
+    events,
+    instances,
+    processes,
+)
+from stepwell_cli.command import JsonOption, StepwellCommand
+from stepwell_cli.output import console, print_document
+
+HELP = """Workflows for devices: definitions as YAML, events in, activities on RQ workers, nothing lost.
+
+`stepwell up` starts everything on this machine; `stepwell demo` shows it at work.
+
+Exit codes: 0 done, 1 failed or not in order, 2 wrong command line, 3 not found, 4 server not reachable.
+"""
+
+
+def create_app() -> typer.Typer:
+    """The command with all its parts."""
+    app = typer.Typer(
+        help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode=None
+    )
+    for part in (processes, definitions, instances, events, dead_letters, devices, doctor, demo):
+        part.add_to(app)
+    app.command("version", cls=StepwellCommand)(version)
+    return app
+
+
+def version(as_json: JsonOption = False) -> None:
+    """Show the version."""
+    number = installed_version("stepwell")
+    if as_json:
+        print_document({"version": number, "python": platform.python_version()})
+    else:
+        console().print(f"stepwell {number} (Python {platform.python_version()})", markup=False)
+
+
+def main() -> None:
+    """The entry point of the `stepwell` command."""
+    create_app()()

@@ -1,0 +1,79 @@
+"""Parallel states: branches side by side in child frames, and the three policies for failed ones.
+
+`frame.work`: `results` and `failures` by branch name.
+"""
+
+from stepwell_schemas.instance import Frame
+
+from stepwell_interpreter.draft import Draft, Ended, Enter, Failed
+from stepwell_interpreter.failures import BRANCH_FAILED, TIMEOUT, StateFailure
+from stepwell_interpreter.flow import fail, give_up_below, leave
+from stepwell_interpreter.program import MapStep, ParallelStep
+from stepwell_interpreter.trace import note
+
+TIMEOUT_TIMER = "timeout"
+
+
+def enter(draft: Draft, frame: Frame, step: ParallelStep) -> None:
+    """Start all branches."""
+    note(draft, "ParallelStateEntered", frame)
+    resume(draft, frame, step)
+
+
+def resume(draft: Draft, frame: Frame, step: ParallelStep) -> None:
+    """Start all branches, also when it is done again after a failure."""
+    if not arm_timeout(draft, frame, step):
+        return
+    frame.phase = "join"
+    frame.work.update(results={}, failures={})
+    for number, (name, machine) in enumerate(step.branches):
+        branch = draft.add(frame, machine, number, branch=name)
+        note(draft, "ParallelBranchStarted", frame, branch=name)
+        draft.agenda.append(Enter(branch, draft.program.scopes[machine].start_at))
+
+
+def joined(draft: Draft, frame: Frame, step: ParallelStep, ended: Ended) -> None:
+    """A branch of an owned frame has ended; it is gone already."""
+    name = ended.frame.branch
+    work = frame.work
+    if ended.error is None:
+        note(draft, "ParallelBranchSucceeded", frame, branch=name)
+        work["results"] = {**work["results"], name: ended.result}
+    else:
+        note(draft, "ParallelBranchFailed", frame, branch=name, error=ended.error, cause=ended.cause)
+        work["failures"] = {**work["failures"], name: {"error": ended.error, "cause": ended.cause}}
+    done, failed = len(work["results"]), len(work["failures"])
+    if step.policy == "failFast" and ended.error is not None:
+        give_up_below(draft, frame, "ParallelBranchAborted")
+        cause = f"branch {name}: {ended.cause}"
+        draft.agenda.append(Failed(frame, ended.error, cause, alias=BRANCH_FAILED, attempted=True))
+    elif step.policy == "quorum" and failed > len(step.branches) - step.quorum:
+        give_up_below(draft, frame, "ParallelBranchAborted")
+        shown = "; ".join(f"{branch}: {each['error']}" for branch, each in work["failures"].items())
+        cause = f"{step.quorum} of {len(step.branches)} branches cannot succeed any more ({shown})"
+        draft.agenda.append(Failed(frame, BRANCH_FAILED, cause, attempted=True))
+    elif done + failed == len(step.branches) or (step.policy == "quorum" and done == step.quorum):
+        give_up_below(draft, frame, "ParallelBranchAborted")
+        ends = {**work["results"], **work["failures"]}
+        leave(draft, frame, step, {branch: ends[branch] for branch, _ in step.branches if branch in ends})
+
+
+def arm_timeout(draft: Draft, frame: Frame, step: ParallelStep | MapStep) -> bool:
+    """Bound the whole state. False where the duration is wrong; that failure is on the agenda."""
+    if step.timeout is not None:
+        try:
+            due = draft.now_ms + step.timeout(draft.scope(frame, "timeout"))
+        except StateFailure as failure:
+            fail(draft, frame, failure)
+            return False
+        draft.arm(frame, TIMEOUT_TIMER, due)
+    return True
+
+
+def timer_fired(
+    draft: Draft, frame: Frame, step: ParallelStep | MapStep, what: str, heartbeat_ms: int | None
+) -> None:
+    """The whole has taken too long."""
+    aborted = "ParallelBranchAborted" if isinstance(step, ParallelStep) else "MapIterationAborted"
+    give_up_below(draft, frame, aborted)
+    draft.agenda.append(Failed(frame, TIMEOUT, "not all of it ended in time", attempted=True))

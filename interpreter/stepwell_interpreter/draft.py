@@ -1,0 +1,260 @@
+"""The draft: the working copy of an instance while one record is applied, and what comes out beside it.
+
+The instance that was given is never touched: the shell is copied at once, a frame when it is first changed, a
+document along the path that is written. Work that is still to do stands in `agenda`, so nothing recurses.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final
+
+import orjson
+from stepwell_schemas.commands import ClearTimer, Command, SetTimer
+from stepwell_schemas.durations import format_ms
+from stepwell_schemas.instance import Frame, Instance
+
+from stepwell_interpreter.failures import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailure, pointer_to
+from stepwell_interpreter.paths import Target
+from stepwell_interpreter.program import CANCEL_STEP, Program, Step
+from stepwell_interpreter.scope import MISSING, Scope
+
+MAX_STATE_BYTES: Final = 1_048_576
+ROOT: Final = "0"
+
+_instance_values = attrgetter(*Instance.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a record leads to. `instance` is the given one itself where nothing has changed (`none`, `ended`)."""
+
+    instance: Instance
+    commands: list[Command]
+    trace: list[dict[str, Any]]
+    patch: list[dict[str, Any]]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """A frame is to enter a state. All of these hold the frame itself: one that is gone by then is passed over."""
+
+    frame: Frame
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A frame has reached its machine's end (`error` None: well); its parent, or the instance, is to be told."""
+
+    frame: Frame
+    result: Any = None
+    error: str | None = None
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A frame's state has failed. `alias` is another name that retries and catches may use for the error."""
+
+    frame: Frame
+    error: str
+    cause: str
+    alias: str | None = None
+    attempted: bool = False
+    """Whether something was tried that trying again may mend; a wrong path is not."""
+
+
+class Draft:
+    """See the module's header."""
+
+    __slots__ = ("_owned", "_system", "agenda", "commands", "entered", "frames", "instance", "now_ms", "patch", "program", "trace")  # fmt: skip
+
+    def __init__(self, program: Program, instance: Instance, now_ms: int) -> None:
+        self.program = program
+        self.instance = Instance(*_instance_values(instance))
+        self.frames = self.instance.frames = dict(instance.frames)
+        self.now_ms = now_ms
+        self.instance.updated_ms = now_ms
+        self.instance.revision += 1
+        self.commands: list[Command] = []
+        self.trace: list[dict[str, Any]] = []
+        self.patch: list[dict[str, Any]] = []
+        self.agenda: deque[Enter | Ended | Failed] = deque()
+        self.entered: dict[str, int] = {}
+        self._owned: set[str] = set()
+        self._system: dict[str, Any] | None = None
+
+    def close(self, answer: str) -> Decision:
+        """What has come of the record."""
+        return Decision(self.instance, self.commands, self.trace, self.patch, answer)
+
+    # -- frames --------------------------------------------------------------------------------------------
+
+    def own(self, id: str) -> Frame:
+        """The frame, free to be changed: itself and its `work`, but not what hangs below."""
+        frame = self.frames[id]
+        if id not in self._owned:
+            frame = self.frames[id] = Frame(
+                frame.id, frame.parent, frame.scope, frame.state, frame.visit, frame.entered_ms, frame.phase,
+                dict(frame.work), frame.waits, frame.retries, frame.branch, frame.index, frame.item, frame.local,
+                frame.error,
+            )  # fmt: skip
+            self._owned.add(id)
+        return frame
+
+    def add(
+        self, parent: Frame | None, scope: str, number: int, *, branch: str | None = None, index: int | None = None,
+        item: Any = None,
+    ) -> Frame:  # fmt: skip
+        """A new frame that stands nowhere yet."""
+        id = ROOT if parent is None else f"{parent.id}.{number}"
+        parent_id = None if parent is None else parent.id
+        frame = Frame(id, parent_id, scope, "", 0, self.now_ms, "", {}, [], {}, branch, index, item)
+        if parent is not None:
+            frame.error = parent.error
+        self.frames[id] = frame
+        self._owned.add(id)
+        return frame
+
+    def stand(self, frame: Frame, state: str) -> None:
+        """Put an owned frame into a state, with a new visit and nothing left of the state before."""
+        self.instance.visits = visit = self.instance.visits + 1
+        frame.state = state
+        frame.visit = visit
+        frame.entered_ms = self.now_ms
+        frame.phase = ""
+        frame.work = {}
+        frame.waits = []
+        frame.retries = {}
+
+    def remove(self, id: str) -> None:
+        """The frame is gone."""
+        del self.frames[id]
+        self._owned.discard(id)
+
+    def below(self, id: str) -> list[Frame]:
+        """All frames under a frame, outermost first."""
+        prefix = id + "."
+        return [frame for frame in self.frames.values() if frame.id.startswith(prefix)]
+
+    def step(self, frame: Frame) -> Step:
+        """The state a frame stands in."""
+        if self.instance.ending is not None:
+            return CANCEL_STEP
+        return self.program.scopes[frame.scope].steps[frame.state]
+
+    # -- time ----------------------------------------------------------------------------------------------
+
+    def arm(self, frame: Frame, what: str, due_ms: int) -> None:
+        """Set or move a timer of an owned frame. Its name, "<frame>/<visit>/<what>", is unique in the instance."""
+        timers = frame.work.get("timers")
+        frame.work["timers"] = {what: due_ms} if timers is None else {**timers, what: due_ms}
+        self.commands.append(SetTimer(f"{frame.id}/{frame.visit}/{what}", due_ms))
+
+    def disarm(self, frame: Frame, what: str) -> None:
+        """Clear a timer of an owned frame where it is armed."""
+        timers = frame.work.get("timers")
+        if timers and what in timers:
+            frame.work["timers"] = {name: due for name, due in timers.items() if name != what}
+            self.commands.append(ClearTimer(f"{frame.id}/{frame.visit}/{what}"))
+
+    def disarm_all(self, frame: Frame) -> None:
+        """Clear every timer of an owned frame."""
+        timers = frame.work.get("timers")
+        if timers:
+            frame.work["timers"] = {}
+            self.commands += [ClearTimer(f"{frame.id}/{frame.visit}/{what}") for what in timers]
+
+    def fired(self, frame: Frame, what: str) -> None:
+        """A timer of an owned frame has fired: it is armed no more."""
+        frame.work["timers"] = {name: due for name, due in frame.work["timers"].items() if name != what}
+
+    # -- documents -----------------------------------------------------------------------------------------
+
+    def scope(self, frame: Frame, purpose: str) -> Scope:
+        """What a template of this frame's state sees. Each purpose has chance of its own."""
+        instance = self.instance
+        item: Any = MISSING
+        index: Any = MISSING
+        at: Frame | None = frame if frame.parent is not None else None
+        while at is not None:
+            if at.index is not None:
+                item, index = at.item, at.index
+                break
+            at = None if at.parent is None else self.frames[at.parent]
+        scope = Scope(
+            instance.input, self.state_of(frame), self._system_of(frame), item, index,
+            seed=f"{instance.seed}/{frame.visit}/{purpose}",
+        )  # fmt: skip
+        if frame.error is not None:
+            scope.error = frame.error
+        return scope
+
+    def state_of(self, frame: Frame) -> dict[str, Any]:
+        """The `$.state` a frame sees: its iteration's own, from the first write on, or the enclosing one."""
+        while frame.parent is not None:
+            if frame.local is not None:
+                return frame.local
+            frame = self.frames[frame.parent]
+        return self.instance.state
+
+    def write(self, frame: Frame, target: Target, value: Any) -> None:
+        """Write into the `$.state` a frame sees. Raises StateFailure: no such place, or too large."""
+        owner = self._writer(frame)
+        size = json_size(value)
+        if owner is None:
+            changed = target(self.instance.state, value)
+            self.instance.state_bytes = within_limit(changed, self.instance.state_bytes + size, target.text)
+            self.instance.state = changed
+        else:
+            changed = target(self.state_of(owner), value)
+            within_limit(changed, MAX_STATE_BYTES + 1, target.text)
+            self.own(owner.id).local = changed
+        entry = {"op": "set", "path": pointer_to("", *target.members), "value": value}
+        if owner is not None:
+            entry["frame"] = owner.id
+        self.patch.append(entry)
+
+    def _writer(self, frame: Frame) -> Frame | None:
+        """The iteration whose own document a frame writes, None for the instance's."""
+        while frame.parent is not None:
+            if frame.index is not None:
+                return frame
+            frame = self.frames[frame.parent]
+        return None
+
+    def _system_of(self, frame: Frame) -> Mapping[str, Any]:
+        instance = self.instance
+        if self._system is None:
+            self._system = {
+                "now": format_ms(self.now_ms),
+                "instanceId": instance.id,
+                "definition": instance.definition,
+                "version": instance.version,
+                "startedAt": format_ms(instance.created_ms),
+                "device": instance.device,
+            }
+        return {**self._system, "stateName": frame.state, "attempt": frame.work.get("number", 1)}
+
+
+def json_size(value: Any) -> int:
+    """Bytes of a value as JSON. Raises StateFailure where it cannot be written as JSON."""
+    try:
+        return len(orjson.dumps(value))
+    except orjson.JSONEncodeError as error:
+        raise StateFailure(RUNTIME, f"the value cannot be written as JSON: {error}") from error
+
+
+def within_limit(document: dict[str, Any], estimate: int, text: str) -> int:
+    """The new estimate of a document's size; measured only when the estimate passes the limit."""
+    if estimate <= MAX_STATE_BYTES:
+        return estimate
+    size = json_size(document)
+    if size > MAX_STATE_BYTES:
+        cause = f"writing `{text}` would make $.state {size} bytes; the limit is {MAX_STATE_BYTES}"
+        raise StateFailure(DATA_LIMIT_EXCEEDED, cause)
+    return size
+

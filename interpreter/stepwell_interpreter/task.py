@@ -1,0 +1,306 @@
+"""Tasks: attempts of activities with their tokens, retries, losses and callbacks, and child workflows.
+
+`frame.work` of an attempt: `attempt token number key input timeoutMs heartbeatMs lost`, with a callback also
+`callback` (its token) and `early` (an answer that came before the body had ended). Of a child: `child`.
+"""
+
+from hashlib import blake2b
+from typing import Any, Final
+
+from stepwell_schemas.commands import CancelActivity, CancelChild, RunActivity, StartChild
+from stepwell_schemas.instance import Frame
+from stepwell_schemas.records import ActivityCompleted, ActivityFailed, CallbackEnded, ChildEnded
+
+from stepwell_interpreter.draft import MAX_STATE_BYTES, Draft, Failed, json_size
+from stepwell_interpreter.failures import (
+    DATA_LIMIT_EXCEEDED,
+    HEARTBEAT_TIMEOUT,
+    TASK_FAILED,
+    TIMEOUT,
+    StateFailure,
+)
+from stepwell_interpreter.flow import fail, leave
+from stepwell_interpreter.program import Call, TaskStep
+from stepwell_interpreter.trace import note
+from stepwell_interpreter.values import recorded
+
+MAX_LOSSES: Final = 5
+"""So many workers may die over one attempt; then it is the activity's fault."""
+
+ATTEMPT_TIMER: Final = "task"
+HEARTBEAT_TIMER: Final = "heartbeat"
+
+
+def enter(draft: Draft, frame: Frame, step: TaskStep) -> None:
+    """Resolve the input and make the first try."""
+    note(draft, "TaskStateEntered", frame)
+    try:
+        value = {} if step.input is None else step.input(draft.scope(frame, "input"))
+        check_size(value, "the input")
+        frame.work["input"] = value
+    except StateFailure as failure:
+        fail(draft, frame, failure)
+        return
+    resume(draft, frame, step)
+
+
+def resume(draft: Draft, frame: Frame, step: TaskStep) -> None:
+    """Make the first or the next try."""
+    try:
+        if step.call is None:
+            _start_child(draft, frame, step)
+        else:
+            key = f"{draft.instance.id}/{frame.id}/{frame.state}/{frame.visit}"
+            dispatch(draft, frame, step.call, key, priority=step.priority, callback=step.callback)
+            note_scheduled(draft, "TaskScheduled", frame, step.call)
+            frame.phase = "task"
+    except StateFailure as failure:
+        fail(draft, frame, failure)
+
+
+def dispatch(
+    draft: Draft, frame: Frame, call: Call, key: str, *, priority: int = 0, callback: bool = False
+) -> None:
+    """A new attempt with `work.input`, and its timers. Raises StateFailure for a wrong duration."""
+    work = frame.work
+    scope = draft.scope(frame, "call")
+    timeout = None if call.timeout is None else call.timeout(scope)
+    heartbeat = None if call.heartbeat is None else call.heartbeat(scope)
+    number = work.get("number", 0) + 1
+    attempt = f"{frame.id}/{frame.state}/{frame.visit}/{number}"
+    work.update(attempt=attempt, number=number, key=key, timeoutMs=timeout, heartbeatMs=heartbeat, lost=0)
+    work.update(activity=call.activity, queue=call.queue, priority=priority)
+    work.pop("early", None)
+    if callback:
+        work["callback"] = secret(draft, f"{attempt}/callback")
+    _run(draft, frame)
+    if timeout is not None:
+        draft.arm(frame, ATTEMPT_TIMER, draft.now_ms + timeout)
+    if heartbeat is not None:
+        draft.arm(frame, HEARTBEAT_TIMER, draft.now_ms + heartbeat)
+
+
+def note_scheduled(draft: Draft, type: str, frame: Frame, call: Call) -> None:
+    """Trace the attempt that was just dispatched."""
+    work = frame.work
+    note(
+        draft,
+        type,
+        frame,
+        activity=call.activity,
+        attempt=work["attempt"],
+        number=work["number"],
+        input=recorded(work["input"]),
+    )
+
+
+def lose(draft: Draft, frame: Frame, reason: str) -> Failed | None:
+    """The worker of an owned frame's attempt is gone: dispatch it again, or the failure after too many."""
+    lost = frame.work["lost"] = frame.work["lost"] + 1
+    note(draft, "TaskLost", frame, attempt=frame.work["attempt"], losses=lost, reason=reason)
+    if lost < MAX_LOSSES:
+        _run(draft, frame)
+        if frame.work["heartbeatMs"] is not None:
+            draft.arm(frame, HEARTBEAT_TIMER, draft.now_ms + frame.work["heartbeatMs"])
+        return None
+    del frame.work["token"]
+    draft.disarm_all(frame)
+    cause = f"worker lost: {lost} workers were lost over attempt {frame.work['attempt']} ({reason})"
+    return Failed(frame, TASK_FAILED, cause, attempted=True)
+
+
+def overdue(draft: Draft, frame: Frame, what: str, heartbeat_ms: int | None) -> Failed | None:
+    """A timer of an owned frame's attempt has fired: the failure, or None where a sign of life came meanwhile."""
+    limit = frame.work["heartbeatMs"]
+    if what == HEARTBEAT_TIMER:
+        due = (draft.now_ms if heartbeat_ms is None else heartbeat_ms) + limit
+        if due > draft.now_ms:
+            draft.arm(frame, HEARTBEAT_TIMER, due)
+            return None
+        error, cause = HEARTBEAT_TIMEOUT, f"no sign of life for {limit} ms"
+    else:
+        error, cause = TIMEOUT, f"no result within {frame.work['timeoutMs']} ms"
+    note(draft, "TaskTimedOut", frame, attempt=frame.work["attempt"], error=error, cause=cause)
+    token = frame.work.pop("token", None)
+    if token is not None:
+        draft.commands.append(CancelActivity(frame.work["attempt"], token))
+    draft.disarm_all(frame)
+    return Failed(frame, error, cause, attempted=True)
+
+
+def completed(draft: Draft, frame: Frame, step: TaskStep, record: ActivityCompleted) -> None:
+    """The body has ended well; without a callback the task has, too."""
+    del frame.work["token"]
+    note_started(draft, frame, record)
+    if not step.callback:
+        _succeed(draft, frame, step, record.output)
+        return
+    draft.disarm(frame, HEARTBEAT_TIMER)
+    if step.own_timeout is None:
+        draft.disarm(frame, ATTEMPT_TIMER)
+    early = frame.work.pop("early", None)
+    frame.phase = "callback"
+    if early is not None:
+        _call_back(draft, frame, step, early["output"], early["error"], early["cause"])
+
+
+def called_back(draft: Draft, frame: Frame, step: TaskStep, record: CallbackEnded) -> None:
+    """Someone answered the callback token: the task ends now, or when its body has ended."""
+    if frame.phase == "callback":
+        _call_back(draft, frame, step, record.output, record.error, record.cause)
+    else:
+        frame.work["early"] = {"output": record.output, "error": record.error, "cause": record.cause}
+
+
+def failed(draft: Draft, frame: Frame, record: ActivityFailed) -> Failed:
+    """The body has failed: what that is to the state."""
+    del frame.work["token"]
+    draft.disarm_all(frame)
+    note_started(draft, frame, record)
+    note(
+        draft,
+        "TaskFailed",
+        frame,
+        attempt=record.attempt,
+        error=record.error,
+        cause=record.cause,
+        retryable=record.retryable,
+    )
+    return Failed(frame, record.error, record.cause, attempted=record.retryable)
+
+
+def timer_fired(draft: Draft, frame: Frame, step: TaskStep, what: str, heartbeat_ms: int | None) -> None:
+    """A limit of the attempt or of the child is reached."""
+    if frame.phase != "child":
+        outcome = overdue(draft, frame, what, heartbeat_ms)
+        if outcome is not None:
+            draft.agenda.append(outcome)
+        return
+    child = frame.work.pop("child")
+    cause = f"the child workflow {child} did not end in time"
+    note(draft, "TaskTimedOut", frame, child=child, error=TIMEOUT, cause=cause)
+    draft.commands.append(CancelChild(child, cause, draft.program.compensates))
+    draft.agenda.append(Failed(frame, TIMEOUT, cause, attempted=True))
+
+
+def child_ended(draft: Draft, frame: Frame, step: TaskStep, record: ChildEnded) -> None:
+    """The child's end is the task's."""
+    del frame.work["child"]
+    if record.status == "succeeded":
+        note(draft, "ChildSucceeded", frame, child=record.child)
+        _succeed(draft, frame, step, record.output)
+        return
+    error = record.error or (TIMEOUT if record.status == "timedOut" else TASK_FAILED)
+    cause = record.cause or f"the child workflow {record.child} ended as {record.status}"
+    note(draft, "ChildFailed", frame, child=record.child, error=error, cause=cause)
+    draft.agenda.append(Failed(frame, error, cause, attempted=True))
+
+
+def note_started(draft: Draft, frame: Frame, record: ActivityCompleted | ActivityFailed) -> None:
+    """Trace when and where the body had begun; only its answer tells."""
+    note(
+        draft,
+        "TaskStarted",
+        frame,
+        attempt=record.attempt,
+        startedMs=record.started_ms,
+        worker=record.worker,
+    )
+
+
+def check_size(value: Any, what: str) -> None:
+    """Raises StateFailure where a value is too large to hand over."""
+    size = json_size(value)
+    if size > MAX_STATE_BYTES:
+        raise StateFailure(DATA_LIMIT_EXCEEDED, f"{what} is {size} bytes; the limit is {MAX_STATE_BYTES}")
+
+
+def secret(draft: Draft, text: str) -> str:
+    """32 hex digits that only who knows the instance's seed can find."""
+    return blake2b(f"{draft.instance.seed}/{draft.instance.id}/{text}".encode(), digest_size=16).hexdigest()
+
+
+def child_id(parent: str, number: int) -> str:
+    """An id that no caller can choose, in the parent's partition: the mark at the end of a generated id stays there.
+
+    `x-1f~3` gives `x-1f.7~3`; a chosen id `order-1` gives `order-1~c7`, and that one `order-1~c7.9`.
+    """
+    stem, mark, partition = parent.rpartition("~")
+    if mark and partition.isdigit():
+        return f"{stem}.{number}~{partition}"
+    return f"{parent}.{number}" if mark else f"{parent}~c{number}"
+
+
+def _run(draft: Draft, frame: Frame) -> None:
+    work = frame.work
+    token = work["token"] = secret(draft, f"{work['attempt']}/{work['lost']}")
+    draft.commands.append(
+        RunActivity(
+            attempt=work["attempt"],
+            token=token,
+            activity=work["activity"],
+            queue=work["queue"],
+            input=work["input"],
+            idempotency_key=work["key"],
+            state=frame.state,
+            number=work["number"],
+            timeout_ms=work["timeoutMs"],
+            heartbeat_ms=work["heartbeatMs"],
+            priority=work["priority"],
+            callback_token=work.get("callback"),
+        )
+    )
+
+
+def _start_child(draft: Draft, frame: Frame, step: TaskStep) -> None:
+    assert step.workflow is not None
+    timeout = None if step.own_timeout is None else step.own_timeout(draft.scope(frame, "call"))
+    draft.instance.visits += 1
+    child = child_id(draft.instance.id, draft.instance.visits)
+    frame.work["child"] = child
+    frame.work["number"] = frame.work.get("number", 0) + 1
+    frame.phase = "child"
+    draft.commands.append(StartChild(child, step.workflow, frame.work["input"]))
+    note(draft, "ChildStarted", frame, child=child, workflow=step.workflow)
+    if timeout is not None:
+        draft.arm(frame, ATTEMPT_TIMER, draft.now_ms + timeout)
+
+
+def _call_back(
+    draft: Draft, frame: Frame, step: TaskStep, output: Any, error: str | None, cause: str
+) -> None:
+    if error is None:
+        _succeed(draft, frame, step, output)
+        return
+    note(draft, "TaskFailed", frame, attempt=frame.work["attempt"], error=error, cause=cause, callback=True)
+    draft.agenda.append(Failed(frame, error, cause, attempted=True))
+
+
+def _succeed(draft: Draft, frame: Frame, step: TaskStep, output: Any) -> None:
+    draft.disarm_all(frame)
+    note(draft, "TaskSucceeded", frame, output=recorded(output))
+    try:
+        if step.undo is not None:
+            _log_undo(draft, frame, step.undo, output)
+    except StateFailure as failure:
+        fail(draft, frame, failure)
+        return
+    leave(draft, frame, step, output)
+
+
+def _log_undo(draft: Draft, frame: Frame, undo: Call, output: Any) -> None:
+    value = output
+    if undo.input is not None:
+        scope = draft.scope(frame, "undo")
+        scope.result = output
+        value = undo.input(scope)
+    check_size(value, "the input of compensateWith")
+    entry = {
+        "activity": undo.activity,
+        "input": value,
+        "state": frame.state,
+        "scope": frame.scope,
+        "frame": frame.id,
+        "visit": frame.visit,
+    }
+    draft.instance.undo = [*draft.instance.undo, entry]
