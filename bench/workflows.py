@@ -141,10 +141,18 @@ def main() -> None:
 
 def run(url: str, options: argparse.Namespace, folder: Path) -> None:
     module = str(Path(__file__).with_name("activities_module.py"))
-    environment = {**os.environ, "STEPWELL_STORE_URL": url, "STEPWELL_ACTIVITY_MODULES": module,
-                   "STEPWELL_DATA_DIR": str(folder), "STEPWELL_LOG_LEVEL": "warning"}
+    environment = {
+        **os.environ,
+        "STEPWELL_STORE_URL": url,
+        "STEPWELL_ACTIVITY_MODULES": module,
+        "STEPWELL_DATA_DIR": str(folder),
+        "STEPWELL_LOG_LEVEL": "warning",
+    }
     command = [sys.executable, "-m", "stepwell_cli.main"]
-    processes = [subprocess.Popen([*command, role], env=environment) for role in ["engine"] + ["worker"] * options.workers]
+    processes = [
+        subprocess.Popen([*command, role], env=environment)
+        for role in ["engine"] + ["worker"] * options.workers
+    ]
     store = open_store(Settings(store_url=url))
     try:
         wait_for(lambda: "bench.nothing" in store.activities(), 20)
@@ -154,10 +162,14 @@ def run(url: str, options: argparse.Namespace, folder: Path) -> None:
         rq_rate = stock_rq(redis, 600)
         taken = latencies(store, options.single)
         rate = throughput(store, options.count)
-        print(f"three-step workflows      {rate:8,.0f} /s  ({rate * 3:,.0f} activities/s; stock RQ {rq_rate:,.0f} jobs/s; "
-              f"ratio {rate * 3 / rq_rate:.2f})")
-        print(f"one at a time             p50 {statistics.median(taken):.1f} ms   "
-              f"p99 {sorted(taken)[int(len(taken) * 0.99) - 1]:.1f} ms")
+        print(
+            f"three-step workflows      {rate:8,.0f} /s  ({rate * 3:,.0f} activities/s; stock RQ {rq_rate:,.0f} jobs/s; "
+            f"ratio {rate * 3 / rq_rate:.2f})"
+        )
+        print(
+            f"one at a time             p50 {statistics.median(taken):.1f} ms   "
+            f"p99 {sorted(taken)[int(len(taken) * 0.99) - 1]:.1f} ms"
+        )
     finally:
         for process in processes:
             process.terminate()

@@ -21,6 +21,9 @@ from stepwell_activities.taking import Finished
 class PoolBench:
     """Up to `concurrency` bodies at a time. The threads are daemons: a cold stop does not wait for them."""
 
+    abandoned = False
+    """Set on a cold stop. Nothing waits for the threads then; what they ran is done again."""
+
     def __init__(self, runtime: Runtime, concurrency: int) -> None:
         self._runtime = runtime
         self._concurrency = concurrency

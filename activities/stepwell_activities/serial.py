@@ -29,6 +29,8 @@ class SerialBench:
     """One body at a time. `give_back` puts jobs back on their queues."""
 
     wake_descriptor: int | None = None
+    abandoned = False
+    """Set on a cold stop: what was broken off is not reported, its lease runs out and it is done again."""
 
     def __init__(self, runtime: Runtime, batch: int, give_back: Callable[[list[TakenJob]], None]) -> None:
         self._runtime = runtime
@@ -77,7 +79,8 @@ class SerialBench:
                 outcome = self._runtime.runner.run(next_held.hold)
                 ran += 1
                 interrupt = outcome.interrupt
-                self._add(next_held, outcome)
+                if not (self.abandoned and interrupt is not None):
+                    self._add(next_held, outcome)
                 if time.perf_counter() - last_report > TURN_SECONDS:
                     self._report()
                     last_report = time.perf_counter()

@@ -6,12 +6,14 @@ Programs are cached by (id, version) for ever, since a version never changes; on
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
-from stepwell_interpreter.lower import DefinitionProblems, lower
+from stepwell_interpreter.lower import DefinitionProblem, DefinitionProblems, lower
 from stepwell_interpreter.program import Program
 from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
-from stepwell_schemas.loader import Problem, load_definition
+from stepwell_schemas.loader import Format, LoadResult, load_definition
+from stepwell_schemas.problems import Finding, Positions, Problem, located
 from stepwell_schemas.workflow import WorkflowDefinition
 from stepwell_store.protocol import PublishResult, Store
 
@@ -109,7 +111,7 @@ def compile_stored(stored: StoredDefinition) -> Program:
 
 
 def check(
-    store: Store, source: str | bytes, *, file: str | None = None, source_format: str | None = None
+    store: Store, source: str | bytes, *, file: str | None = None, source_format: Format | None = None
 ) -> tuple[StoredDefinition | None, list[Problem]]:
     """All that an upload is checked for, without storing it. A definition comes back only when there is no error."""
     loaded = load_definition(source, file=file, format=source_format)
@@ -121,11 +123,7 @@ def check(
     try:
         program = lower(loaded.definition, activities, digest)
     except DefinitionProblems as raised:
-        located = [
-            loaded.locate(problem.code, problem.pointer, problem.message, problem.help)
-            for problem in raised.problems
-        ]
-        return None, problems + located
+        return None, problems + [_located(problem, loaded, file) for problem in raised.problems]
     problems += _check_children(store, program, loaded.definition.id)
     stored = StoredDefinition(
         id=loaded.definition.id,
@@ -147,7 +145,7 @@ def publish(
     now_ms: int,
     actor: str | None = None,
     file: str | None = None,
-    source_format: str | None = None,
+    source_format: Format | None = None,
 ) -> PublishOutcome:
     """Check an upload and store it as an immutable version. Warnings do not stop it."""
     stored, problems = check(store, source, file=file, source_format=source_format)
@@ -160,6 +158,19 @@ def publish(
 def content_hash(document: object) -> str:
     """blake2b-16 of the document as JSON with sorted keys; layout and comments of the source do not count."""
     return hashlib.blake2b(orjson.dumps(document, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+
+
+def _located(problem: DefinitionProblem, loaded: LoadResult, file: str | None) -> Problem:
+    """A finding of lowering with its place in the source."""
+    path: list[str | int] = []
+    node: Any = loaded.document
+    for part in problem.pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        key: str | int = int(name) if isinstance(node, list) else name
+        path.append(key)
+        node = node[key] if isinstance(node, list) else (node or {}).get(key)
+    finding = Finding(problem.code, problem.message, tuple(path), help=problem.help)
+    return located(finding, loaded.positions or Positions(), file)
 
 
 def _has_error(problems: Sequence[Problem]) -> bool:

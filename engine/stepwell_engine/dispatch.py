@@ -71,7 +71,7 @@ class RqDispatcher:
 
     def _fields(self, job: Job) -> list[Any]:
         seconds = DEFAULT_TIMEOUT_SECONDS if job.timeout_ms is None else -(-job.timeout_ms // 1_000)
-        call = [JOB_FUNCTION, None, [self._namespace, job.partition, job.token], {}]
+        call: list[Any] = [JOB_FUNCTION, None, [self._namespace, job.partition, job.token], {}]
         return [
             job.token,
             f"{self._namespace}-{job.queue}",

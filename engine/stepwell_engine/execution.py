@@ -147,10 +147,11 @@ def offer(turn: Turn, catalog: Catalog, instance: Instance, event: DeviceEvent, 
 
 def _step(turn: Turn, catalog: Catalog, program: Program, instance: Instance, record: Record) -> str:
     decision = decide(program, instance, record)
+    if decision.answer in ("none", "ended"):
+        return decision.answer
     decided = decision.instance
     turn.instances[decided.id] = decided
-    if decision.answer not in ("none", "ended"):
-        _write_history(turn, decision, record)
+    _write_history(turn, decision, record)
     for command in decision.commands:
         _carry_out(turn, catalog, decided, command)
     if decided.status != instance.status:

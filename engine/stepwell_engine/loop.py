@@ -43,7 +43,7 @@ class Engine:
         owner: str,
         *,
         lease_ms: int = 5_000,
-        retention_days: int = 8,
+        retention_days: float = 8,
         now_ms: Callable[[], int] = clock_ms,
     ) -> None:
         self.store = store
@@ -52,7 +52,7 @@ class Engine:
         self._dispatcher = dispatcher
         self._owner = owner
         self._lease_ms = lease_ms
-        self._retention_ms = retention_days * DAY_MS
+        self._retention_ms = int(retention_days * DAY_MS)
         self._now_ms = now_ms
         self._door = START
         self._leases_at_ms = 0

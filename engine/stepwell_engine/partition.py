@@ -97,14 +97,14 @@ class Partition:
 
     def wants(self, work: Work) -> Wanted:
         """Dedupe marks, devices and instances of this batch that are not cached."""
-        devices = {arrival.event.device for arrival in work.door if arrival.event and arrival.event.device}
+        devices = {event.device for arrival in work.door if (event := arrival.event) and event.device}
         instances = {timer.instance for timer in work.timers}
         for entry in work.inbox:
             self._name(entry, devices, instances)
         return Wanted(
             partition=self.number,
             instances=[id for id in instances if id not in self._instances],
-            devices=[id for id in devices if id is not None and id not in self._devices],
+            devices=[id for id in devices if id not in self._devices],
             seen=[arrival.key for arrival in work.door if arrival.event is not None],
         )
 
@@ -138,7 +138,7 @@ class Partition:
             except CorruptValue as error:
                 log.error("%s", error)
 
-    def _name(self, entry: Entry, devices: set[str | None], instances: set[str]) -> None:
+    def _name(self, entry: Entry, devices: set[str], instances: set[str]) -> None:
         try:
             operation = orjson.loads(entry.fields.get(b"r", b""))
             if operation.get("instance"):
@@ -209,7 +209,10 @@ class Partition:
         def act(turn: Turn) -> None:
             if event is None:
                 assert arrival.rejected is not None
-                routing.dead_letter_raw(turn, arrival.raw, arrival.rejected)
+                rejected = arrival.rejected
+                routing.dead_letter_raw(
+                    turn, arrival.raw, rejected.reason, rejected.message, rejected.pointer
+                )
             elif event.device is None:
                 message = "the event has no `subject`, so it belongs to no device"
                 routing.dead_letter(turn, event, arrival.key, "noDevice", message)
@@ -225,7 +228,7 @@ class Partition:
 
         def poisoned(turn: Turn, error: Exception) -> None:
             if event is None:
-                routing.dead_letter_raw(turn, arrival.raw, EventRejected("engineError", repr(error), ""))
+                routing.dead_letter_raw(turn, arrival.raw, "engineError", repr(error))
             else:
                 routing.dead_letter(turn, event, arrival.key, "engineError", repr(error))
 
@@ -312,13 +315,13 @@ class Partition:
         try:
             operation = operations.parse(raw)
         except operations.MalformedOperation:
-            routing.dead_letter_raw(turn, raw, EventRejected("malformedRecord", str(error), ""))
+            routing.dead_letter_raw(turn, raw, "malformedRecord", str(error))
             return
         turn.reply(operation.get("reply"), "rejected", message=f"the engine could not apply this: {error}")
         try:
             record = records.from_wire({**operation["record"], "time_ms": turn.now_ms})
         except (KeyError, TypeError, AttributeError):
-            routing.dead_letter_raw(turn, raw, EventRejected("engineError", repr(error), ""))
+            routing.dead_letter_raw(turn, raw, "engineError", repr(error))
             return
         self._quarantine(turn, str(operation.get("instance")), record, error)
 
@@ -330,7 +333,7 @@ class Partition:
             instance, error = None, corrupt
         if instance is None or instance.status in TERMINAL:
             body = orjson.dumps({"instance": instance_id, "record": records.to_wire(record)})
-            routing.dead_letter_raw(turn, body, EventRejected("engineError", repr(error), ""))
+            routing.dead_letter_raw(turn, body, "engineError", repr(error))
             return
         if instance.status != "quarantined":
             turn.index.append(

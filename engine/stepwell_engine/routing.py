@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from stepwell_interpreter.decide import open_types
 from stepwell_interpreter.program import Program
-from stepwell_schemas.cloudevents import EventRejected, event_key
+from stepwell_schemas.cloudevents import event_key
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
 from stepwell_store.partition import instance_id
@@ -107,14 +107,14 @@ def dead_letter(
     return _close(turn, Disposition(event, key, "deadLettered", turn.now_ms, sequence, reason=message))
 
 
-def dead_letter_raw(turn: Turn, raw: bytes, rejected: EventRejected) -> None:
-    """A door entry that is no event: kept as it came, with the reason."""
+def dead_letter_raw(turn: Turn, raw: bytes, reason: str, message: str, pointer: str = "") -> None:
+    """An entry that is no event or record: kept as it came, with the reason."""
     turn.dead.append(
         orjson.dumps(
             {
-                "reason": rejected.reason,
-                "message": rejected.message,
-                "pointer": rejected.pointer,
+                "reason": reason,
+                "message": message,
+                "pointer": pointer,
                 "time_ms": turn.now_ms,
                 "raw": raw[:262_144].decode("utf-8", "replace"),
             }

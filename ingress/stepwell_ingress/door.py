@@ -82,6 +82,9 @@ def read_binary_event(body: bytes, headers: Mapping[str, str], received_ms: int)
     event: dict[str, object] = {
         name.removeprefix("ce-"): unquote(value) for name, value in headers.items() if name.startswith("ce-")
     }
+    for name in ("data", "data_base64", "datacontenttype"):
+        if name in event:
+            raise UnreadableBody(f"in binary mode `ce-{name}` is no header: the body is the data")
     content_type = headers.get("content-type", "application/json")
     media = _media_type(content_type)
     if body:

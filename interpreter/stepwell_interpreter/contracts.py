@@ -58,7 +58,9 @@ def compile_contract(schema: Mapping[str, Any] | bool) -> Contract | None:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         pointer = pointer_to("", *error.absolute_path)
-        raise CompileProblem("invalid-schema", pointer, f"not a JSON Schema: {error.message[:300]}") from error
+        raise CompileProblem(
+            "invalid-schema", pointer, f"not a JSON Schema: {error.message[:300]}"
+        ) from error
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
     for pointer, reference in _references(schema, ""):
         try:

@@ -70,7 +70,19 @@ class Failed:
 class Draft:
     """See the module's header."""
 
-    __slots__ = ("_owned", "_system", "agenda", "commands", "entered", "frames", "instance", "now_ms", "patch", "program", "trace")  # fmt: skip
+    __slots__ = (
+        "_owned",
+        "_system",
+        "agenda",
+        "commands",
+        "entered",
+        "frames",
+        "instance",
+        "now_ms",
+        "patch",
+        "program",
+        "trace",
+    )
 
     def __init__(self, program: Program, instance: Instance, now_ms: int) -> None:
         self.program = program
@@ -257,4 +269,3 @@ def within_limit(document: dict[str, Any], estimate: int, text: str) -> int:
         cause = f"writing `{text}` would make $.state {size} bytes; the limit is {MAX_STATE_BYTES}"
         raise StateFailure(DATA_LIMIT_EXCEEDED, cause)
     return size
-

@@ -36,7 +36,7 @@ def route(draft: Draft, failed: Failed) -> None:
             except StateFailure as failure:
                 failed = Failed(frame, failure.error, failure.cause)
                 break
-            _lead_on(draft, failed, step, rule.next, "catch")
+            lead_on(draft, failed, step, rule.next, "catch")
             return
     _last_resort(draft, failed, step)
 
@@ -63,7 +63,7 @@ def back_off(
     return False
 
 
-def _lead_on(draft: Draft, failed: Failed, step: Step, next: str, by: str) -> None:
+def lead_on(draft: Draft, failed: Failed, step: Step, next: str, by: str) -> None:
     frame = failed.frame
     note(draft, "ErrorCaught", frame, error=failed.error, cause=failed.cause, by=by, next=next)
     note(draft, step.word + "StateExited", frame, next=next)
@@ -74,10 +74,10 @@ def _lead_on(draft: Draft, failed: Failed, step: Step, next: str, by: str) -> No
 def _last_resort(draft: Draft, failed: Failed, step: Step) -> None:
     frame = failed.frame
     if step.on_error is not None:
-        _lead_on(draft, failed, step, step.on_error, "onError")
+        lead_on(draft, failed, step, step.on_error, "onError")
         return
     default = draft.program.scopes[frame.scope].on_error
     if default is not None and default != frame.state:
-        _lead_on(draft, failed, step, default, "configuration.onError")
+        lead_on(draft, failed, step, default, "configuration.onError")
         return
     draft.agenda.append(Ended(frame, None, failed.error, failed.cause))

@@ -74,7 +74,9 @@ def give_up(draft: Draft, frame: Frame, *, undo_children: bool) -> None:
     frame.waits = []
 
 
-def give_up_below(draft: Draft, frame: Frame, event: str | None, *, undo_children: bool | None = None) -> None:
+def give_up_below(
+    draft: Draft, frame: Frame, event: str | None, *, undo_children: bool | None = None
+) -> None:
     """Cancel and remove all frames under a frame; `event` is traced for each of its direct children."""
     undo = draft.program.compensates if undo_children is None else undo_children
     for child in draft.below(frame.id):

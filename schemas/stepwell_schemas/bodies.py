@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-Status = Literal["running", "succeeded", "failed", "timedOut", "cancelled", "quarantined"]
+Status = Literal["pending", "running", "succeeded", "failed", "timedOut", "cancelled", "quarantined"]
 Disposition = Literal[
     "started",
     "consumed",
@@ -120,6 +120,18 @@ class WorkflowSummary(Answer):
     custom_status: Any = None
 
 
+class PendingActivity(Answer):
+    """An attempt whose answer an instance waits for."""
+
+    activity: str
+    state: str
+    frame: str
+    attempt: str
+    number: int
+    phase: str
+    due: str | None = None
+
+
 class WorkflowStatus(WorkflowSummary):
     """GET /workflows/{instanceId}."""
 
@@ -131,6 +143,7 @@ class WorkflowStatus(WorkflowSummary):
     revision: int = 0
     current_states: list[CurrentState] = Field(default_factory=list)
     open_waits: list[OpenWait] = Field(default_factory=list)
+    pending_activities: list[PendingActivity] = Field(default_factory=list)
     links: Links
 
 
@@ -267,6 +280,14 @@ class CancelAnswer(Answer):
     status: Literal["accepted", "cancelling", "cancelled"]
 
 
+class ReleaseAnswer(Answer):
+    """What became of a release from quarantine; `count` records that had waited were applied."""
+
+    instance_id: str
+    status: Literal["accepted", "released"]
+    count: int = 0
+
+
 class CallbackRequest(Request):
     """POST /callbacks/{token}: completes a task with `callback: true`, or fails it when `error` is given."""
 
@@ -276,6 +297,13 @@ class CallbackRequest(Request):
     """The error's name."""
     cause: str = Field(default="", max_length=32_768)
     """What happened, for a person."""
+
+
+class CallbackAnswer(Answer):
+    """202: the answer is durable; `accepted` is also said when the engine has not applied it yet."""
+
+    instance_id: str
+    status: Literal["accepted"]
 
 
 class DeviceAnswer(Answer):

@@ -2,7 +2,8 @@
 
 import re
 from bisect import bisect_left
-from json.decoder import JSONDecodeError, scanstring
+from json import JSONDecodeError
+from json import decoder as json_decoder
 from typing import Any
 
 from stepwell_schemas.problems import PathInDocument, Place, Positions
@@ -13,6 +14,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _WORDS = {"true": True, "false": False, "null": None}
 _WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+_SCAN_STRING: Any = json_decoder.scanstring  # type: ignore[attr-defined]  # public, but not in typeshed
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -112,9 +114,11 @@ class _Reader:
 
     def _string(self, index: int) -> tuple[str, int]:
         try:
-            text, end = scanstring(self.text, index + 1, True)
+            text, end = _SCAN_STRING(self.text, index + 1, True)
         except JSONDecodeError as error:
-            raise self.fault(error.pos, error.msg.removesuffix(" starting at").lower()) from None
+            raise self.fault(
+                error.pos, error.msg.removesuffix(" at").removesuffix(" starting").lower()
+            ) from None
         if _SURROGATE.search(text):
             raise self.fault(index, "half of a surrogate pair is no character")
         return text, end

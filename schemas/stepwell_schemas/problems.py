@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
@@ -90,8 +91,8 @@ def pointer_of(path: Iterable[Part]) -> str:
 
 def nearest(word: str, allowed: Iterable[str]) -> str | None:
     """The allowed word that is most like this one, without regard to case; None when none is like it."""
-    spelling = {candidate.casefold(): candidate for candidate in allowed}
-    # Comparing is quadratic in the length: nobody mistypes a word of hundreds of letters.
+    # Comparing is quadratic: nobody mistypes a word of hundreds of letters, or reads through a thousand states.
+    spelling = {candidate.casefold()[:100]: candidate for candidate in islice(allowed, 500)}
     found = difflib.get_close_matches(word.casefold()[:100], spelling, n=1, cutoff=0.6)
     return spelling[found[0]] if found else None
 

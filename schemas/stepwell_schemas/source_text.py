@@ -6,7 +6,7 @@ from pathlib import Path
 
 MAX_SOURCE_BYTES = 1024 * 1024
 MAX_DEPTH = 100
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 MAX_EXPANDED_CHARACTERS = 4 * 1024 * 1024
 
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -37,7 +37,7 @@ def _state_schema() -> dict[str, Any]:
         "properties": {"type": _type_schema(kinds)},
         "allOf": [
             {
-                "if": {"required": ["type"], "properties": {"type": _pattern_of(kind)}},
+                "if": {"type": "object", "required": ["type"], "properties": {"type": _pattern_of(kind)}},
                 "then": {"$ref": f"#/$defs/{model.__name__}"},
             }
             for kind, model in STATE_MODELS.items()

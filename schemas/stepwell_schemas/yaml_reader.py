@@ -132,7 +132,7 @@ class _Reader:
     def _open(self, event: events.MappingStartEvent | events.SequenceStartEvent) -> None:
         value: dict[str, Any] | list[Any] = {} if isinstance(event, events.MappingStartEvent) else []
         expected = "map" if isinstance(value, dict) else "seq"
-        if event.tag not in (None, "!") and _TAGS.get(event.tag) != expected:
+        if event.tag not in (None, "!") and _TAGS.get(event.tag or "") != expected:
             raise _fault("tag-not-allowed", f"the tag {event.tag} is not allowed", event)
         if len(self.stack) >= MAX_DEPTH:
             raise _fault("too-deep", f"nested deeper than {MAX_DEPTH} levels", event)
@@ -152,16 +152,17 @@ class _Reader:
 
     def _alias(self, event: events.AliasEvent) -> None:
         self._refuse_as_key(event)
-        if event.anchor not in self.anchors:
-            raise _fault("unknown-anchor", f"there is no anchor &{event.anchor[:80]} before this", event)
-        known = self.anchors[event.anchor]
+        name = event.anchor or ""
+        if name not in self.anchors:
+            raise _fault("unknown-anchor", f"there is no anchor &{name[:80]} before this", event)
+        known = self.anchors[name]
         if known is None:
-            raise _fault("endless-alias", f"*{event.anchor[:80]} would contain itself", event)
+            raise _fault("endless-alias", f"*{name[:80]} would contain itself", event)
         value, size = known
         if len(self.stack) + size.depth > MAX_DEPTH:
             raise _fault(
                 "too-deep",
-                f"nested deeper than {MAX_DEPTH} levels once *{event.anchor[:80]} is put in",
+                f"nested deeper than {MAX_DEPTH} levels once *{name[:80]} is put in",
                 event,
             )
         self._place(value, size, event)
@@ -218,7 +219,7 @@ class _Reader:
 
 
 def _scalar_value(event: events.ScalarEvent) -> Any:
-    plain = event.implicit[0]
+    plain = event.implicit[0] and event.tag != "!"
     try:
         value = plain_value(event.value) if plain else event.value
         if plain or event.tag in (None, "!") or event.implicit[1]:
@@ -229,7 +230,7 @@ def _scalar_value(event: events.ScalarEvent) -> Any:
 
 
 def _tagged(event: events.ScalarEvent) -> Any:
-    name = _TAGS.get(event.tag)
+    name = _TAGS.get(event.tag or "")
     if name is None or name in ("map", "seq"):
         raise _fault("tag-not-allowed", f"the tag {event.tag} is not allowed", event)
     if name == "str":

@@ -31,7 +31,9 @@ def world() -> World:
 
 def start(world: World, id: str = "run", partition: int | None = None, **details: Any) -> None:
     number = world.partition(id) if partition is None else partition
-    world.request(number, op="start", instance=id, definition="two-steps", version=None, input={"n": 1}, **details)
+    world.request(
+        number, op="start", instance=id, definition="two-steps", version=None, input={"n": 1}, **details
+    )
 
 
 def test_tasks_run_in_order_and_the_instance_succeeds(world: World) -> None:
@@ -96,7 +98,9 @@ def test_an_attempt_whose_worker_fell_silent_is_handed_out_again_with_the_same_k
     world.run()
     (first,) = world.workers.jobs.values()
     world.workers.jobs.clear()
-    before = orjson.loads(world.store.claim(first.partition, first.token, "dead", world.now_ms, 10_000) or b"")
+    before = orjson.loads(
+        world.store.claim(first.partition, first.token, "dead", world.now_ms, 10_000) or b""
+    )
     world.advance(11)
     world.run()
     (second,) = world.workers.jobs.values()
@@ -220,12 +224,17 @@ def test_a_start_for_a_busy_device_is_answered_with_the_first(world: World) -> N
         for n, id in enumerate(("a", "b")):
             start(world, id, world.partition("d"), device="d", reply={"channel": "here", "id": str(n)})
         world.run()
-    assert [(answer["status"], answer["instance"]) for answer in answers] == [("started", "a"), ("conflict", "a")]
+    assert [(answer["status"], answer["instance"]) for answer in answers] == [
+        ("started", "a"),
+        ("conflict", "a"),
+    ]
     assert len(world.instances()) == 1
 
 
 def test_malformed_inbox_entries_become_dead_letters(world: World) -> None:
-    world.store.append_records(0, [b"junk", b'{"op":"explode"}', b'{"op":"deliver","instance":"x","record":{"kind":"No"}}'])
+    world.store.append_records(
+        0, [b"junk", b'{"op":"explode"}', b'{"op":"deliver","instance":"x","record":{"kind":"No"}}']
+    )
     start(world)
     world.settle()
     assert len(world.dead()) == 3

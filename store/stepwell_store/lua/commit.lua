@@ -50,7 +50,8 @@ local function value()
 end
 
 local function list(command, key)
-  local last = at + count()
+  local length = count()
+  local last = at + length - 1
   while at <= last do
     local stop = math.min(at + CHUNK - 1, last)
     redis.call(command, key, unpack(ARGV, at, stop))

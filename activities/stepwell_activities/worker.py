@@ -1,0 +1,309 @@
+"""`StepwellWorker`: a real RQ worker (registration, `rq info`, suspend, commands, signals) with few round trips.
+
+It runs our job body only. One turn takes jobs, claims their attempts, runs them and reports: three round trips for a
+whole batch. What it holds when it is killed comes back by the engine's leases, and sooner by `Taker.recover`.
+Without a loop of its own, `ForkingWorker` runs each attempt in a child that may crash alone.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import redis.exceptions
+from redis import Redis
+
+from rq import Queue, SimpleWorker, Worker
+from rq.command import parse_payload
+from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
+from rq.exceptions import DeserializationError, NoSuchJobError, StopRequested
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+from rq.worker import DequeueStrategy, WorkerStatus
+from stepwell_activities.claiming import Held, claim_jobs, read_call
+from stepwell_activities.pool import PoolBench
+from stepwell_activities.runtime import Runtime, open_runtime
+from stepwell_activities.serial import SerialBench
+from stepwell_activities.taking import Finished, QueueWatcher, TakenJob, Taker
+from stepwell_schemas.settings import Settings
+from stepwell_store.errors import StoreUnavailable
+
+WORKER_TTL_SECONDS = 60
+HEARTBEAT_SECONDS = 15.0
+RECOVERY_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Bench(Protocol):
+    """Where attempts run: one by one (`SerialBench`) or several at once (`PoolBench`)."""
+
+    wake_descriptor: int | None
+    abandoned: bool
+
+    @property
+    def busy(self) -> bool: ...
+    def room(self) -> int: ...
+    def in_hand(self) -> list[str]: ...
+    def begin(self, held: Sequence[Held]) -> None: ...
+    def collect(self) -> Finished: ...
+    def stop_job(self, job_id: str) -> None: ...
+    def close(self) -> None: ...
+
+
+def queue_name(namespace: str, queue: str) -> str:
+    """The RQ queue of an activity queue."""
+    return f"{namespace}-{queue}"
+
+
+class StepwellWorker(SimpleWorker):
+    """`queues` are RQ's names (see `queue_name`). `concurrency` above 1 runs bodies in threads.
+
+    Without `runtime` it opens what the STEPWELL_ settings describe, so that
+    `rq worker --worker-class stepwell_activities.worker.StepwellWorker <queue>` works.
+    """
+
+    def __init__(
+        self,
+        queues: Any,
+        name: str | None = None,
+        *args: Any,
+        runtime: Runtime | None = None,
+        concurrency: int = 1,
+        batch: int = 32,
+        **options: Any,
+    ) -> None:
+        options["serializer"] = JSONSerializer
+        options.setdefault("worker_ttl", WORKER_TTL_SECONDS)
+        super().__init__(queues, name, *args, **options)
+        if concurrency < 1 or batch < 1:
+            raise ValueError(f"concurrency ({concurrency}) and batch ({batch}) must be at least 1")
+        self._runtime = runtime
+        self._concurrency = concurrency
+        self._batch = batch
+        self._bench: Bench | None = None
+        self._finished = Finished([])
+        self._waiting = False
+        self._cold = False
+        self._next_recovery = 0.0
+        self._next_sign = 0.0
+
+    def work(
+        self,
+        burst: bool = False,
+        logging_level: str | None = None,
+        date_format: str = DEFAULT_LOGGING_DATE_FORMAT,
+        log_format: str = DEFAULT_LOGGING_FORMAT,
+        max_jobs: int | None = None,
+        max_idle_time: int | None = None,
+        with_scheduler: bool = False,
+        dequeue_strategy: DequeueStrategy = DequeueStrategy.DEFAULT,
+    ) -> bool:
+        """RQ's work loop: until asked to stop, in `burst` until the queues are empty. Whether any job was done."""
+        self.bootstrap(logging_level, date_format, log_format)
+        self._dequeue_strategy = dequeue_strategy
+        if with_scheduler:
+            self._start_scheduler(burst, logging_level, date_format, log_format)
+        self._install_signal_handlers()
+        owned = None
+        if self._runtime is None:
+            namespace = self.queue_names()[0].rpartition("-")[0]
+            owned = self._runtime = open_runtime(Settings(namespace=namespace))
+        taker = Taker(self.connection, self.queue_names(), self.name, self.worker_ttl + 60)
+        self._bench = self._make_bench(self._runtime, taker)
+        done = 0
+        try:
+            with QueueWatcher(self.connection, self.queue_names()) as watcher:
+                done = self._loop(self._runtime, self._bench, taker, watcher, burst, max_jobs, max_idle_time)
+        except StopRequested:
+            self.log.info("Worker %s: stopping on request", self.name)
+        finally:
+            self._end(taker, owned)
+        return done > 0
+
+    def handle_payload(self, message: Any) -> None:
+        """RQ's commands; `stop-job` reports the attempt as stopped and tells its body."""
+        payload = parse_payload(message)
+        if payload["command"] == "stop-job" and self._bench is not None:
+            self._bench.stop_job(str(payload.get("job_id")))
+        else:
+            super().handle_payload(message)
+
+    def request_force_stop(self, signum: int, frame: Any) -> None:
+        """A second signal: stop at once. What runs is broken off and done again elsewhere."""
+        self._cold = True
+        if self._bench is not None:
+            self._bench.abandoned = True
+        try:
+            super().request_force_stop(signum, frame)
+        except SystemExit:
+            raise
+        self._cold = False  # RQ took it for the first signal's echo
+        if self._bench is not None:
+            self._bench.abandoned = False
+
+    def _shutdown(self) -> None:
+        """A first signal: the bodies that run are waited for. Only a sleep may be broken off by it."""
+        self._stop_requested = True
+        if self._waiting:
+            raise StopRequested
+
+    def _make_bench(self, runtime: Runtime, taker: Taker) -> Bench:
+        if self._concurrency > 1:
+            return PoolBench(runtime, self._concurrency)
+        return SerialBench(runtime, self._batch, taker.give_back)
+
+    def _loop(
+        self,
+        runtime: Runtime,
+        bench: Bench,
+        taker: Taker,
+        watcher: QueueWatcher,
+        burst: bool,
+        max_jobs: int | None,
+        max_idle_seconds: int | None,
+    ) -> int:
+        done, idle_since, pause = 0, time.monotonic(), 0.0
+        while not (self._stop_requested and not bench.busy):
+            try:
+                self._look_after_queues(taker, bench)
+                left = None if max_jobs is None else max_jobs - done - len(bench.in_hand())
+                progress = self._turn(runtime, bench, taker, left)
+                pause = 0.0
+                done += progress
+                if progress or bench.busy:
+                    idle_since = time.monotonic()
+                elif burst:
+                    break
+                if max_jobs is not None and done >= max_jobs and not bench.busy:
+                    break
+                if max_idle_seconds is not None and time.monotonic() - idle_since >= max_idle_seconds:
+                    self.log.info("Worker %s: idle for %d seconds, quitting", self.name, max_idle_seconds)
+                    break
+                if not progress:
+                    self._wait(watcher, bench, HEARTBEAT_SECONDS if max_idle_seconds is None else 1.0)
+            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, StoreUnavailable) as error:
+                pause = min(max(pause * 2, 0.1), LONGEST_PAUSE_SECONDS)
+                self.log.error("Worker %s: %s; trying again in %.1f s", self.name, error, pause)
+                self._next_recovery = 0.0  # the reply that named our jobs may be what was lost
+                self._sleep(pause)
+        return done
+
+    def _turn(self, runtime: Runtime, bench: Bench, taker: Taker, left: int | None) -> int:
+        """Forget what is finished, take, claim, run, report. How many jobs it dealt with."""
+        collected = bench.collect()
+        self._finished.add(collected)
+        wanted = 0 if self._stop_requested else bench.room()
+        if left is not None:
+            wanted = max(0, min(wanted, left))
+        if not wanted and not self._finished.jobs and time.monotonic() < self._next_sign:
+            return len(collected.jobs)
+        suspended, jobs = taker.turn(wanted, self._finished)
+        self._next_sign = time.monotonic() + HEARTBEAT_SECONDS
+        self._finished = Finished([])
+        self._state = WorkerStatus.SUSPENDED if suspended else WorkerStatus.BUSY if jobs else WorkerStatus.IDLE
+        if not jobs:
+            return len(collected.jobs)
+        claimed = claim_jobs(runtime, jobs)
+        for job, reason in claimed.refused:
+            self._refuse(taker, job, reason)
+        self._finished.jobs += claimed.unwanted
+        bench.begin(claimed.held)
+        if self._cold:
+            raise SystemExit
+        return len(collected.jobs) + len(claimed.refused) + len(claimed.unwanted) or (
+            len(jobs) if not bench.busy else 0
+        )
+
+    def _wait(self, watcher: QueueWatcher, bench: Bench, seconds: float) -> None:
+        """Sleep until there is a job, a body has ended, or a sign of life is due."""
+        self._waiting = True
+        try:
+            if self._stop_requested and not bench.busy:
+                return
+            if bench.room() and not self._stop_requested and self._state != WorkerStatus.SUSPENDED:
+                watcher.wait(seconds, bench.wake_descriptor)
+            else:
+                self._sleep(seconds if bench.wake_descriptor is None else 1.0, bench.wake_descriptor)
+        except StopRequested:
+            if not bench.busy:
+                raise
+        finally:
+            self._waiting = False
+
+    def _sleep(self, seconds: float, wake: int | None = None) -> None:
+        import select
+
+        select.select([] if wake is None else [wake], [], [], min(seconds, 1.0))
+
+    def _look_after_queues(self, taker: Taker, bench: Bench) -> None:
+        if self.should_run_maintenance_tasks:
+            self.run_maintenance_tasks()
+        if time.monotonic() >= self._next_recovery:
+            known = bench.in_hand() + [job.id for job in self._finished.jobs]
+            back = taker.recover(known)
+            self._next_recovery = time.monotonic() + RECOVERY_SECONDS
+            if back:
+                self.log.warning("Worker %s: %d jobs of dead workers are back on their queues", self.name, back)
+
+    def _refuse(self, taker: Taker, job: TakenJob, reason: str) -> None:
+        """Mark a job that is not ours as failed, where RQ's users look for it."""
+        self.log.error("Worker %s: job %s refused: %s", self.name, job.id, reason)
+        try:
+            fetched = Job.fetch(job.id, connection=self.connection, serializer=self.serializer)
+            with self.connection.pipeline() as pipeline:
+                fetched.set_status(JobStatus.FAILED, pipeline=pipeline)
+                fetched._handle_failure(f"Refused: {reason}", pipeline=pipeline, worker_name=self.name)
+                self.increment_failed_job_count(pipeline=pipeline)
+                pipeline.execute()
+        except (NoSuchJobError, DeserializationError, ValueError, KeyError, TypeError) as error:
+            self.log.error("Worker %s: job %s cannot even be marked as failed: %s", self.name, job.id, error)
+            self.connection.hset(f"rq:job:{job.id}", mapping={"status": "failed", "exc_info": reason})
+        taker.forget(job)
+
+    def _end(self, taker: Taker, owned: Runtime | None) -> None:
+        try:
+            if self._bench is not None:
+                self._bench.close()
+                taker.turn(0, self._finished)
+                self._finished = Finished([])
+        except redis.exceptions.RedisError as error:
+            self.log.error("Worker %s: cannot say goodbye: %s", self.name, error)
+        finally:
+            if owned is not None:
+                owned.close()
+                self._runtime = None
+            self.teardown()
+
+
+class ForkingWorker(Worker):
+    """RQ's own worker with our job body: each attempt in a child process, so that a crash takes only itself along.
+
+    Refuses what is not ours as `StepwellWorker` does. Slower by far: a fork and a new store connection per attempt.
+    """
+
+    def __init__(self, queues: Any, *args: Any, namespace: str, partitions: int, **options: Any) -> None:
+        options["serializer"] = JSONSerializer
+        super().__init__(queues, *args, **options)
+        self._namespace = namespace
+        self._partitions = partitions
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Refuse foreign jobs before anything is forked or imported."""
+        data = self.connection.hget(job.key, "data")
+        try:
+            read_call(data or b"", self._namespace, self._partitions)
+        except ValueError as error:
+            self.log.error("Worker %s: job %s refused: %s", self.name, job.id, error)
+            self.prepare_execution(job)
+            self.handle_job_failure(job, queue, exc_string=f"Refused: {error}")
+            return
+        super().execute_job(job, queue)
+
+
+def make_worker(
+    runtime: Runtime, connection: "Redis[Any]", *, queues: Sequence[str] = (), concurrency: int = 1, batch: int = 32
+) -> StepwellWorker:
+    """The worker of a runtime, on activity queues (by default those of the settings)."""
+    names = [queue_name(runtime.settings.namespace, queue) for queue in queues or runtime.settings.queues]
+    return StepwellWorker(
+        names, runtime.worker, connection=connection, runtime=runtime, concurrency=concurrency, batch=batch
+    )

@@ -1,0 +1,153 @@
+"""The gate before every request, as plain ASGI: host, key, rate and size, then the last net for errors.
+
+Without keys only pages of this machine may talk to us: the Host and Origin headers are checked, so that a
+foreign page in a local browser (DNS rebinding, cross-site posts) gets nothing.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from stepwell_schemas.settings import Settings
+
+from stepwell_api.access import SCOPE_KEY, Caller, KeyRing
+from stepwell_api.problems import ProblemRaised, problem_response, unexpected
+from stepwell_api.rate import TokenBuckets
+
+UNLIMITED = ("/health/live", "/health/ready")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine only."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") in ("localhost", "localhost.localdomain")
+
+
+class Gate:
+    """Wraps the application."""
+
+    def __init__(
+        self, app: ASGIApp, settings: Settings, monotonic_seconds: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._app = app
+        self._keys = KeyRing(settings.api_keys)
+        self._max_body_bytes = settings.max_body_bytes
+        self._monotonic_seconds = monotonic_seconds
+        limit = settings.rate_limit_per_second
+        self._buckets = TokenBuckets(limit) if limit else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            self._admit(scope)
+            await self._app(scope, _limited(receive, self._max_body_bytes), noting_send)
+        except Exception as error:  # noqa: BLE001 - the last net: an error of ours is logged and answered
+            problem = error if isinstance(error, ProblemRaised) else unexpected(error)
+            if not begun:
+                await problem_response(problem, scope["path"])(scope, receive, send)
+
+    def _admit(self, scope: Scope) -> None:
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if not self._keys:
+            _check_local(headers)
+        client = scope["client"][0] if scope.get("client") else "local"
+        try:
+            caller = self._keys.identify(scope)
+        except ProblemRaised:
+            self._take(scope, f"ip:{client}")
+            raise
+        scope[SCOPE_KEY] = caller
+        self._take(scope, _bucket_of(caller, client))
+        _check_framing(headers, self._max_body_bytes)
+
+    def _take(self, scope: Scope, bucket: str) -> None:
+        if self._buckets is None or scope["path"] in UNLIMITED:
+            return
+        wait = self._buckets.wait_seconds(bucket, self._monotonic_seconds())
+        if wait:
+            raise ProblemRaised(
+                429, "too many requests; slow down", headers={"retry-after": str(math.ceil(wait))}
+            )
+
+
+def _bucket_of(caller: Caller, client: str) -> str:
+    return f"ip:{client}" if caller.name in ("local", "anonymous") else caller.name
+
+
+def _check_local(headers: dict[bytes, bytes]) -> None:
+    host = headers.get(b"host", b"").decode("latin-1")
+    if not is_loopback(_host_name(host)):
+        raise ProblemRaised(
+            421,
+            f"this API has no keys and answers only to this machine's own names (localhost, 127.0.0.1); "
+            f"the request is for {host[:100]!r}",
+        )
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    if origin and not is_loopback(_host_name(origin.partition("://")[2])):
+        raise ProblemRaised(403, f"pages of {origin[:100]!r} may not use this API; configure API keys")
+    if headers.get(b"sec-fetch-site") == b"cross-site":
+        raise ProblemRaised(403, "pages of other sites may not use this API; configure API keys")
+
+
+def _host_name(authority: str) -> str:
+    try:
+        return urlsplit(f"//{authority}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _check_framing(headers: dict[bytes, bytes], max_body_bytes: int) -> None:
+    encoding = headers.get(b"content-encoding", b"identity").lower()
+    if encoding not in (b"", b"identity"):
+        raise ProblemRaised(
+            415, f"content-encoding {encoding[:40].decode('latin-1')!r} is not taken; send it plain"
+        )
+    length = headers.get(b"content-length")
+    if length is None:
+        return
+    if not length.isdigit() or len(length) > 18:
+        raise ProblemRaised(400, "Content-Length is not a number of bytes", headers={"connection": "close"})
+    if b"transfer-encoding" in headers:
+        raise ProblemRaised(
+            400, "Content-Length and Transfer-Encoding exclude each other", headers={"connection": "close"}
+        )
+    if int(length) > max_body_bytes:
+        raise _too_large(max_body_bytes, f"the body has {int(length)} bytes")
+
+
+def _limited(receive: Receive, max_body_bytes: int) -> Receive:
+    taken = 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > max_body_bytes:
+                raise _too_large(max_body_bytes, "the body goes on")
+        return message
+
+    return limited
+
+
+def _too_large(max_body_bytes: int, found: str) -> ProblemRaised:
+    return ProblemRaised(
+        413,
+        f"{found}; at most {max_body_bytes} bytes are taken",
+        headers={"connection": "close"},
+        maxBodyBytes=max_body_bytes,
+    )

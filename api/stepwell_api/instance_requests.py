@@ -1,0 +1,187 @@
+"""What is asked of one instance: events raised for it, cancelling, releasing, callbacks.
+
+Each is a record in the inbox of its partition; durable first, then answered by the engine, or 202 without its answer.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from stepwell_schemas.bodies import (
+    CallbackAnswer,
+    CallbackRequest,
+    CancelAnswer,
+    CancelRequest,
+    RaisedEventAnswer,
+    ReleaseAnswer,
+)
+from stepwell_schemas.cloudevents import MAX_EVENT_BYTES
+from stepwell_schemas.event import DeviceEvent
+from stepwell_schemas.instance import TERMINAL
+from stepwell_schemas.problems import did_you_mean
+from stepwell_schemas.records import CallbackEnded, CancelRequested, EventOffered, Record, to_wire
+
+from stepwell_api.problems import ProblemRaised, field_problem
+from stepwell_api.services import Services, locate, no_instance, now_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An instance by id. `wire` None: its start is durable but not yet applied."""
+
+    id: str
+    partition: int
+    wire: dict[str, Any] | None
+
+
+def find(services: Services, instance: str) -> Found:
+    """Raises ProblemRaised 404."""
+    partition = locate(services.store, instance)
+    if partition is None:
+        raise no_instance(instance)
+    raw = services.store.instance(partition, instance)
+    if raw is None and services.store.reservation(partition, instance) is None:
+        raise no_instance(instance)
+    return Found(instance, partition, None if raw is None else orjson.loads(raw))
+
+
+async def raise_event(services: Services, instance: str, name: str, data: Any, actor: str) -> RaisedEventAnswer:
+    """Give an event to one instance alone."""
+    found = await run_in_threadpool(find, services, instance)
+    await run_in_threadpool(_check_event, services, found, name, data)
+    event = DeviceEvent(
+        id=secrets.token_hex(16),
+        source=f"stepwell:api/{actor}",
+        type=name,
+        device=None if found.wire is None else found.wire.get("device"),
+        data=data,
+        received_ms=now_ms(),
+    )
+    answer = await _deliver(services, found, EventOffered(time_ms=0, event=event, raised=True))
+    status = _accepted(answer, instance)
+    return RaisedEventAnswer(
+        instance_id=instance,
+        event=name,
+        id=event.id,
+        disposition="accepted" if status == "accepted" else "consumed" if status == "consumed" else "kept",
+    )
+
+
+async def cancel(services: Services, instance: str, asked: CancelRequest, actor: str) -> CancelAnswer:
+    """End an instance, with `compensate` after undoing what it did."""
+    found = await run_in_threadpool(find, services, instance)
+    if found.wire is not None and found.wire["status"] in TERMINAL:
+        raise ProblemRaised(409, f"instance {instance} has ended ({found.wire['status']})")
+    record = CancelRequested(time_ms=0, reason=asked.reason, actor=actor, compensate=asked.compensate)
+    status = _accepted(await _deliver(services, found, record), instance)
+    return CancelAnswer(
+        instance_id=instance,
+        status="cancelled" if status == "cancelled" else "cancelling" if status == "cancelling" else "accepted",
+    )
+
+
+async def release(services: Services, instance: str, actor: str) -> ReleaseAnswer:
+    """Take an instance out of quarantine; what came meanwhile is applied then."""
+    found = await run_in_threadpool(find, services, instance)
+    if found.wire is None or found.wire["status"] != "quarantined":
+        status = "pending" if found.wire is None else found.wire["status"]
+        raise ProblemRaised(409, f"instance {instance} is not quarantined ({status})")
+    answer = await _ask(services, found, {"op": "release", "instance": instance, "actor": actor})
+    status = _accepted(answer, instance)
+    count = 0 if answer is None else int(answer.get("count", 0))
+    return ReleaseAnswer(
+        instance_id=instance, status="released" if status == "released" else "accepted", count=count
+    )
+
+
+async def call_back(services: Services, token: str, asked: CallbackRequest, actor: str) -> CallbackAnswer:
+    """Complete or fail the task whose callback token this is: `<instance>.<secret>`."""
+    if asked.error is not None and asked.output is not None:
+        raise field_problem("/error", "a callback has an output or an error, not both")
+    instance, _, secret = token.rpartition(".")
+    if not instance or not secret:
+        raise ProblemRaised(404, "this is not a callback token; it has the form <instance>.<secret>")
+    found = await run_in_threadpool(find, services, instance)
+    attempt = _attempt_of(found, secret)
+    if attempt is None:
+        raise _stale(instance)
+    record = CallbackEnded(
+        time_ms=0,
+        attempt=attempt,
+        token=secret,
+        output=asked.output,
+        error=asked.error,
+        cause=asked.cause,
+        actor=actor,
+    )
+    answer = await _deliver(services, found, record)
+    if answer is not None and answer.get("status") == "stale":
+        raise _stale(instance)
+    _accepted(answer, instance)
+    return CallbackAnswer(instance_id=instance, status="accepted")
+
+
+def _check_event(services: Services, found: Found, name: str, data: Any) -> None:
+    if len(orjson.dumps(data)) > MAX_EVENT_BYTES:
+        raise ProblemRaised(413, f"an event's data has at most {MAX_EVENT_BYTES} bytes")
+    if found.wire is None:
+        return
+    if found.wire["status"] in TERMINAL:
+        raise ProblemRaised(409, f"instance {found.id} has ended ({found.wire['status']})")
+    program = services.definitions.program(found.wire["definition"], found.wire["version"])
+    if program is None:
+        return
+    if not program.knows_event(name):
+        known = ", ".join(program.event_types) or "none"
+        message = f"{program.id} {program.version} knows no event {name[:80]!r}{did_you_mean(name, program.event_types)}"
+        raise ProblemRaised(422, f"{message} (known: {known})")
+    problem = program.event_problem(name, data)
+    if problem is not None:
+        raise field_problem("", problem, "schema")
+
+
+def _attempt_of(found: Found, secret: str) -> str | None:
+    for frame in () if found.wire is None else found.wire["frames"]:
+        known = frame["work"].get("callback")
+        if isinstance(known, str) and hmac.compare_digest(known.encode(), secret.encode()):
+            attempt: str = frame["work"]["attempt"]
+            return attempt
+    return None
+
+
+async def _deliver(services: Services, found: Found, record: Record) -> dict[str, Any] | None:
+    operation = {"op": "deliver", "instance": found.id, "record": to_wire(record)}
+    return await _ask(services, found, operation)
+
+
+async def _ask(services: Services, found: Found, operation: dict[str, Any]) -> dict[str, Any] | None:
+    async with services.replies.expect() as expected:
+        entry = orjson.dumps(operation | {"reply": expected.to})
+        await run_in_threadpool(services.store.append_records, found.partition, [entry])
+        return await expected.answer()
+
+
+def _accepted(answer: dict[str, Any] | None, instance: str) -> str:
+    """The engine's good word, `accepted` when it has not answered in time. Raises ProblemRaised otherwise."""
+    if answer is None:
+        return "accepted"
+    status = str(answer.get("status"))
+    message = answer.get("message")
+    match status:
+        case "notFound":
+            raise no_instance(instance)
+        case "ended":
+            raise ProblemRaised(409, str(message or f"instance {instance} has ended"))
+        case "rejected":
+            raise ProblemRaised(422, str(message or "the engine refused this"))
+        case _:
+            return status
+
+
+def _stale(instance: str) -> ProblemRaised:
+    return ProblemRaised(
+        409, f"instance {instance} does not wait for this token: it was answered, timed out or cancelled"
+    )

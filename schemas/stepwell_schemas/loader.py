@@ -1,0 +1,137 @@
+"""Loads a definition: text, document, schema check, models, structure. Bad input becomes problems, never an exception.
+
+The document is plain JSON; the published schema judges it before the models are built, as any other tool would.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from stepwell_schemas.embedded_schemas import check_embedded_schemas
+from stepwell_schemas.json_reader import read_json
+from stepwell_schemas.problems import Finding, PathInDocument, Positions, Problem, kind_of, located
+from stepwell_schemas.schema_check import check_against_schema
+from stepwell_schemas.source_text import SourceText, SyntaxFault, read_source
+from stepwell_schemas.structure import check_reachability, check_targets
+from stepwell_schemas.workflow import WorkflowDefinition
+from stepwell_schemas.yaml_reader import read_yaml
+
+Format = Literal["yaml", "json"]
+MAX_PROBLEMS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What came of a source. `document` is there when it could be read, `definition` when it has no errors."""
+
+    document: dict[str, Any] | None
+    definition: WorkflowDefinition | None
+    problems: tuple[Problem, ...]
+    source: str = ""
+    format: Format = "yaml"
+    positions: Positions | None = None
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """The problems that forbid the definition."""
+        return tuple(problem for problem in self.problems if problem.severity == "error")
+
+
+def load_definition(
+    source: str | bytes | Path, *, file: str | None = None, format: Format | None = None
+) -> LoadResult:
+    """Load a definition from its text (`str` or UTF-8 `bytes`) or from a file (`Path`).
+
+    `file` is the name used in problems. Without `format` the file's suffix decides, then the look of the text.
+    """
+    label = file or (str(source) if isinstance(source, Path) else None)
+    try:
+        text = read_source(source, label)
+        form = format or _format_of(text)
+        document, positions, notes = _read(text.text, form)
+    except SyntaxFault as fault:
+        return LoadResult(None, None, (_problem(fault, label),), format=format or "yaml")
+    return _checked(document, positions, notes, text, form)
+
+
+def _format_of(text: SourceText) -> Format:
+    suffix = Path(text.file).suffix.lower() if text.file and "\0" not in text.file else ""
+    if suffix in (".json", ".yaml", ".yml"):
+        return "json" if suffix == ".json" else "yaml"
+    # YAML may begin with a brace too, but hardly with a brace and a quoted key.
+    start = text.text.lstrip()
+    return "json" if start.startswith("{") and start[1:].lstrip().startswith('"') else "yaml"
+
+
+def _read(text: str, form: Format) -> tuple[Any, Positions, list[Finding]]:
+    if form == "json":
+        document, positions = read_json(text)
+        return document, positions, []
+    return read_yaml(text)
+
+
+def _checked(
+    document: Any, positions: Positions, notes: list[Finding], text: SourceText, form: Format
+) -> LoadResult:
+    findings = list(notes)
+    definition = None
+    if not isinstance(document, dict):
+        findings.append(Finding("wrong-type", f"a definition is an object, not {kind_of(document)}"))
+    elif "StartAt" in document and "States" in document:
+        findings.append(
+            Finding(
+                "other-dialect",
+                "this is an Amazon States Language document (StartAt, States); this version reads startAt, states",
+                ("StartAt",),
+                at_key=True,
+            )
+        )
+    else:
+        shape = check_against_schema(document)
+        findings += shape + check_targets(document) + check_embedded_schemas(document)
+        if not shape:
+            definition, refused = _built(document)
+            findings += refused
+        # Where a name is misspelt, all that it should have led to would be told as unreachable.
+        if all(finding.severity != "error" for finding in findings):
+            findings += check_reachability(document)
+    problems = [located(finding, positions, text.file) for finding in findings[:MAX_PROBLEMS]]
+    problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
+    sound = definition if all(problem.severity != "error" for problem in problems) else None
+    kept = document if isinstance(document, dict) else None
+    return LoadResult(kept, sound, tuple(problems), text.text, form, positions)
+
+
+def _built(document: dict[str, Any]) -> tuple[WorkflowDefinition | None, list[Finding]]:
+    """The models; they know a few things that the schema cannot say, such as the days of a month."""
+    try:
+        return WorkflowDefinition.model_validate(document), []
+    except ValidationError as error:
+        return None, [
+            Finding(
+                "bad-value",
+                detail["msg"].removeprefix("Value error, "),
+                _path_in(document, detail["loc"]),
+            )
+            for detail in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+
+
+def _path_in(document: Any, location: tuple[str | int, ...]) -> PathInDocument:
+    """Pydantic's location without the tags of unions and validators, which the document does not have."""
+    path: PathInDocument = ()
+    for part in location:
+        if isinstance(document, dict) and part in document:
+            document = document[str(part)]
+        elif isinstance(document, list) and isinstance(part, int) and part < len(document):
+            document = document[part]
+        else:
+            continue
+        path = (*path, part)
+    return path
+
+
+def _problem(fault: SyntaxFault, file: str | None) -> Problem:
+    return Problem(fault.code, "error", fault.message, file, fault.line, fault.column, help=fault.help)

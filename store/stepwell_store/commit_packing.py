@@ -1,0 +1,177 @@
+"""A commit as the flat ARGV of `commit.lua`, and the script's answer as a result. This is the hot path of the store.
+
+Everything is grouped by command here, so that the script writes many values with one call.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from stepwell_store.keys import Keys
+from stepwell_store.positions import format_position, next_position, parse_position
+from stepwell_store.protocol import START, Commit, CommitResult
+from stepwell_store.retention import ledger_cutoff, seen_bucket
+from stepwell_store.searching import device_of
+
+Argument = bytes | str | int
+
+
+def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
+    """ARGV of the script, in the order that its header names. Raises CorruptValue for an instance that is no JSON."""
+    runs = _runs(commit)
+    arguments = _head(commit, keys)
+    _pack_instances(arguments, commit)
+    _pack_index(arguments, commit, runs)
+    _pack_devices(arguments, commit)
+    _pack_timers(arguments, commit)
+    _pack_attempts(arguments, commit)
+    _pack_list(arguments, [part for pair in commit.seen.items() for part in pair])
+    _pack_list(arguments, commit.ledger)
+    _pack_list(arguments, commit.outbox)
+    _pack_list(arguments, commit.dead)
+    _pack_list(arguments, commit.unreserved)
+    _pack_tuples(arguments, commit.counters.items())
+    _pack_tuples(arguments, [(keys.reply(channel), message) for channel, message in commit.replies])
+    return arguments
+
+
+def read_answer(answer: list[Any]) -> CommitResult:
+    """The result in the script's answer."""
+    if answer[0] != b"committed":
+        return CommitResult("stale")
+    due, first, count = answer[1], answer[2], int(answer[3])
+    next_due_ms = int(float(due)) if due else None
+    if not count:
+        return CommitResult("committed", next_due_ms)
+    milliseconds, number = parse_position(first.decode())
+    positions = [format_position((milliseconds, number + step)) for step in range(count)]
+    return CommitResult("committed", next_due_ms, positions)
+
+
+def _head(commit: Commit, keys: Keys) -> list[Argument]:
+    applied = commit.inbox != START
+    dispatched = commit.dispatched
+    return [
+        keys.prefixes[commit.partition],
+        commit.epoch,
+        commit.revision,
+        commit.revision + 1,
+        commit.token,
+        commit.inbox,
+        next_position(commit.inbox) if applied else "",
+        commit.door,
+        dispatched or "",
+        next_position(dispatched) if dispatched else "",
+        seen_bucket(commit.time_ms),
+        ledger_cutoff(commit.time_ms),
+    ]
+
+
+def _runs(commit: Commit) -> dict[str, list[Argument]]:
+    """Device -> (created_ms, instance)... of the instances that enter the index."""
+    runs: dict[str, list[Argument]] = {}
+    for instance, _, old, new, created_ms in commit.index:
+        document = commit.instances.get(instance)
+        if old is None and new is not None and document is not None:
+            device = device_of(instance, document)
+            if device is not None:
+                runs.setdefault(device, []).extend((created_ms, instance))
+    return runs
+
+
+def _pack_instances(arguments: list[Argument], commit: Commit) -> None:
+    _pack_removed_and_set(arguments, commit.instances)
+    _pack_groups(arguments, commit.history)
+
+
+def _pack_index(arguments: list[Argument], commit: Commit, runs: dict[str, list[Argument]]) -> None:
+    left: dict[str, list[Argument]] = {}
+    entered: dict[str, list[Argument]] = {}
+    # An instance may move more than once in a batch: its first old and its last new status count.
+    moves: dict[str, tuple[str, str | None, str | None, int]] = {}
+    for instance, definition, old, new, created_ms in commit.index:
+        before = moves.get(instance)
+        moves[instance] = (definition, old if before is None else before[1], new, created_ms)
+    for instance, (definition, old, new, created_ms) in moves.items():
+        if old is not None:
+            left.setdefault(f"{definition}:{old}", []).append(instance)
+        if new is not None:
+            entered.setdefault(f"{definition}:{new}", []).extend((created_ms, instance))
+    _pack_groups(arguments, left)
+    _pack_groups(arguments, entered)
+    _pack_groups(arguments, runs)
+
+
+def _pack_devices(arguments: list[Argument], commit: Commit) -> None:
+    _pack_removed_and_set(arguments, commit.devices)
+    arguments.append(len(commit.accumulated))
+    for device, events in commit.accumulated.items():
+        arguments += (device, len(events))
+        arguments += [b"%d %b" % event for event in events]
+    _pack_tuples(arguments, commit.dropped.items())
+    _pack_groups(arguments, commit.available)
+    _pack_groups(arguments, commit.consumed)
+
+
+def _pack_timers(arguments: list[Argument], commit: Commit) -> None:
+    armed: list[Argument] = []
+    cleared: list[Argument] = []
+    for (instance, timer), due_ms in commit.timers.items():
+        if due_ms is None:
+            cleared.append(timer_member(instance, timer))
+        else:
+            armed += (due_ms, timer_member(instance, timer))
+    _pack_list(arguments, armed)
+    _pack_list(arguments, cleared)
+
+
+def _pack_attempts(arguments: list[Argument], commit: Commit) -> None:
+    payloads: list[Argument] = []
+    deadlines: list[Argument] = []
+    forgotten: list[Argument] = []
+    for token, attempt in commit.attempts.items():
+        if attempt is None:
+            forgotten.append(token)
+        else:
+            payloads += (token, attempt[0])
+            deadlines += (attempt[1], token)
+    _pack_list(arguments, payloads)
+    _pack_list(arguments, deadlines)
+    _pack_list(arguments, list(commit.attempts))
+    _pack_list(arguments, forgotten)
+    _pack_list(arguments, forgotten)
+    _pack_tuples(arguments, commit.deadlines.items())
+
+
+def timer_member(instance: str, timer: str) -> str:
+    """The member of the timers set; neither part holds a NUL."""
+    return f"{instance}\0{timer}"
+
+
+def _pack_list(arguments: list[Argument], values: list[Any]) -> None:
+    arguments.append(len(values))
+    arguments += values
+
+
+def _pack_removed_and_set(arguments: list[Argument], values: Mapping[str, bytes | None]) -> None:
+    removed: list[Argument] = []
+    kept: list[Argument] = []
+    for name, value in values.items():
+        if value is None:
+            removed.append(name)
+        else:
+            kept += (name, value)
+    _pack_list(arguments, removed)
+    _pack_list(arguments, kept)
+
+
+def _pack_tuples(arguments: list[Argument], tuples: Iterable[tuple[Argument, Argument]]) -> None:
+    flat = [part for pair in tuples for part in pair]
+    arguments.append(len(flat) // 2)
+    arguments += flat
+
+
+def _pack_groups(arguments: list[Argument], groups: Mapping[str, list[Any]]) -> None:
+    arguments.append(len(groups))
+    for name, values in groups.items():
+        arguments += (name, len(values))
+        arguments += values

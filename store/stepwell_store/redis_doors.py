@@ -1,0 +1,64 @@
+"""The doors on Redis: where events and records come in, and where ids chosen by callers are looked up."""
+
+import time
+from collections.abc import Sequence
+
+from stepwell_store.protocol import StartReceipt
+from stepwell_store.redis_link import Command, Linked
+
+SOURCES_KEPT = 1000
+
+
+class RedisDoors(Linked):
+    """The part of `RedisStore` that senders call."""
+
+    def append_events(self, events: Sequence[bytes], replay: bool = False) -> list[str]:
+        extra = ("replay", "1") if replay else ()
+        return self._append([("XADD", self._keys.events, "*", "event", event, *extra) for event in events])
+
+    def door_length(self) -> int:
+        return int(self._link.command("XLEN", self._keys.events))
+
+    def append_records(self, partition: int, records: Sequence[bytes]) -> list[str]:
+        inbox = self._keys.of(partition, "inbox")
+        return self._append([("XADD", inbox, "*", "r", record) for record in records])
+
+    def request_start(self, partition: int, instance: str, fingerprint: str, record: bytes) -> StartReceipt:
+        keys = [self._keys.of(partition, name) for name in ("starts", "instances", "inbox")]
+        match self._link.script("request_start", keys, instance, fingerprint, record):
+            case b"created":
+                return StartReceipt("created", partition)
+            case b"repeated":
+                return StartReceipt("repeated", partition)
+            case _:
+                return StartReceipt("conflict", partition)
+
+    def locate(self, instance: str) -> int | None:
+        partition = self._link.command("HGET", self._keys.placed, instance)
+        return None if partition is None else int(partition)
+
+    def place(self, instance: str, partition: int) -> int:
+        placed = self._keys.placed
+        _, found = self._link.run(
+            [("HSETNX", placed, instance, partition), ("HGET", placed, instance)],
+        )
+        return int(found)
+
+    def add_sources(self, sources: Sequence[str]) -> None:
+        if not sources:
+            return
+        now_ms = time.time_ns() // 1_000_000
+        # Later ones of one call count as newer, as in memory.
+        scored = [part for n, source in enumerate(sources) for part in (now_ms + n / 1000, source)]
+        self._link.transaction(
+            [
+                ("ZADD", self._keys.sources, *scored),
+                ("ZREMRANGEBYRANK", self._keys.sources, 0, -SOURCES_KEPT - 1),
+            ]
+        )
+
+    def sources(self) -> list[str]:
+        return sorted(source.decode() for source in self._link.command("ZRANGE", self._keys.sources, 0, -1))
+
+    def _append(self, commands: list[Command]) -> list[str]:
+        return [position.decode() for position in self._link.run(commands)]

@@ -1,0 +1,55 @@
+"""What redis-py raises, as errors of the store: one place, one meaning each."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import exceptions
+
+from stepwell_store.errors import CorruptValue, StoreError, StoreUnavailable
+
+_REFUSALS = ("MISCONF", "NOREPLICAS", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOPERM", "CLUSTERDOWN")
+"""Answers of a server that is there but does not take our commands."""
+
+OUT_OF_MEMORY = (
+    "the store is out of memory (its maxmemory is reached and nothing is evicted): nothing was written; "
+    "give it more memory or remove what is no longer needed"
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise errors of the store instead of redis-py's."""
+    try:
+        yield
+    except exceptions.RedisError as error:
+        raise translate(error) from error
+
+
+def translate(error: Exception) -> Exception:
+    """The store's error for one of redis-py's; any other error stays what it is."""
+    text = str(error)
+    match error:
+        case exceptions.OutOfMemoryError():
+            return StoreUnavailable(OUT_OF_MEMORY)
+        case exceptions.AuthenticationError() | exceptions.NoPermissionError():
+            return StoreUnavailable(
+                f"the store refuses us: {text}; check the user and password in its address"
+            )
+        case exceptions.ConnectionError() | exceptions.TimeoutError() | exceptions.ReadOnlyError():
+            return StoreUnavailable(f"the store cannot be reached: {text}")
+        case exceptions.ResponseError():
+            return _translate_answer(text)
+        case exceptions.RedisError():
+            return StoreError(text)
+        case _:
+            return error
+
+
+def _translate_answer(text: str) -> StoreError:
+    if text.startswith("OOM") or "OOM command not allowed" in text:
+        return StoreUnavailable(OUT_OF_MEMORY)
+    if text.startswith(_REFUSALS):
+        return StoreUnavailable(f"the store refuses our commands: {text}")
+    if "WRONGTYPE" in text or "wrong kind of value" in text:
+        return CorruptValue("a key of ours", f"holds another type than Stepwell writes: {text}")
+    return StoreError(f"the store answered with an error: {text}")

@@ -1,0 +1,134 @@
+"""One client, its keys and its scripts: how every part of the Redis store talks to the server.
+
+Nothing is repeated by itself, since a repeat could write twice; only a script the server has forgotten (it was
+restarted) is loaded and run again, because then it has not run at all.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from stepwell_store.keys import Keys
+from stepwell_store.redis_errors import translate, translated
+
+SCRIPTS = (
+    "acquire",
+    "claim",
+    "commit",
+    "due_attempts",
+    "engine_heartbeat",
+    "extend",
+    "list_instances",
+    "load_available",
+    "open_layout",
+    "publish_definition",
+    "release",
+    "renew",
+    "report",
+    "request_start",
+    "unclaim",
+)
+
+Command = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script and the hash the server knows it by."""
+
+    text: str
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A script with what it is called on."""
+
+    script: str
+    keys: Sequence[str]
+    arguments: Sequence[Any] = ()
+
+
+Request = Command | Call
+
+
+class RedisLink:
+    """Runs commands and scripts, each method one round trip. Raises errors of the store only."""
+
+    __slots__ = ("_execute", "_scripts", "client", "keys")
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        self.client = client
+        self.keys = keys
+        self._execute: Callable[..., Any] = client.execute_command
+        self._scripts = {name: _load_script(name) for name in SCRIPTS}
+
+    def command(self, *command: Any, **options: Any) -> Any:
+        """Run one command; `options` are for redis-py's reading of the answer."""
+        with translated():
+            return self._execute(*command, **options)
+
+    def script(self, name: str, keys: Sequence[str], *arguments: Any) -> Any:
+        """Run one script."""
+        return self.run([Call(name, keys, arguments)])[0]
+
+    def run(self, requests: Sequence[Request]) -> list[Any]:
+        """Run commands and scripts in order; the first error is raised after all were run."""
+        answers = self._pipe([self._command(request) for request in requests])
+        forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if forgotten:
+            self._run_forgotten(requests, answers, forgotten)
+        for answer in answers:
+            if isinstance(answer, RedisError):
+                raise translate(answer) from answer
+        return answers
+
+    def transaction(self, commands: Sequence[Command]) -> list[Any]:
+        """Run several commands as one act."""
+        with translated(), self.client.pipeline(transaction=True) as pipeline:
+            queue: Callable[..., Any] = pipeline.execute_command
+            for command in commands:
+                queue(*command)
+            return list(pipeline.execute())
+
+    def _run_forgotten(self, requests: Sequence[Request], answers: list[Any], forgotten: list[int]) -> None:
+        calls = [requests[index] for index in forgotten]
+        names = sorted({call.script for call in calls if isinstance(call, Call)})
+        loads: list[Command] = [("SCRIPT LOAD", self._scripts[name].text) for name in names]
+        again = self._pipe(loads + [self._command(call) for call in calls])[len(loads) :]
+        for index, answer in zip(forgotten, again, strict=True):
+            answers[index] = answer
+
+    def _command(self, request: Request) -> Command:
+        if isinstance(request, Call):
+            sha = self._scripts[request.script].sha
+            return ("EVALSHA", sha, len(request.keys), *request.keys, *request.arguments)
+        return request
+
+    def _pipe(self, commands: Sequence[Command]) -> list[Any]:
+        if not commands:
+            return []
+        with translated(), self.client.pipeline(transaction=False) as pipeline:
+            queue: Callable[..., Any] = pipeline.execute_command
+            for command in commands:
+                queue(*command)
+            return list(pipeline.execute(raise_on_error=False))
+
+
+def _load_script(name: str) -> Script:
+    text = files("stepwell_store").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+class Linked:
+    """A part of the Redis store."""
+
+    _link: RedisLink
+    _keys: Keys
+    namespace: str
+    partitions: int

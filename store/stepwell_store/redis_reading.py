@@ -1,0 +1,236 @@
+"""Reading on Redis: instances, devices, dead letters, and the figures of a partition."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from stepwell_store.partition import partition_of
+from stepwell_store.positions import parse_position
+from stepwell_store.protocol import DeadLetter, DueTimer, InstanceFilter, PartitionInfo
+from stepwell_store.redis_link import Call, Command, Linked
+from stepwell_store.redis_partition import read_event, read_timer
+from stepwell_store.retention import kept_buckets
+from stepwell_store.searching import (
+    STATUSES,
+    Place,
+    accepts,
+    find_letter,
+    letter_place,
+    read_cursor,
+    write_cursor,
+)
+
+SCAN_COUNT = 500
+
+
+class RedisReading(Linked):
+    """The part of `RedisStore` that shows what is there."""
+
+    # -- instances -----------------------------------------------------------------------------------------
+
+    def instance(self, partition: int, instance: str) -> bytes | None:
+        found: bytes | None = self._link.command("HGET", self._keys.of(partition, "instances"), instance)
+        return found
+
+    def reservation(self, partition: int, instance: str) -> str | None:
+        found = self._link.command("HGET", self._keys.of(partition, "starts"), instance)
+        return None if found is None else found.decode()
+
+    def history(self, partition: int, instance: str, start: int, count: int) -> list[bytes]:
+        if count < 1:
+            return []
+        return list(
+            self._link.command("LRANGE", self._keys.history(partition, instance), start, start + count - 1)
+        )
+
+    def instances(
+        self, filter: InstanceFilter, definitions: Sequence[str], limit: int, cursor: str | None
+    ) -> tuple[list[bytes], str | None]:
+        after = None if cursor is None else read_cursor(cursor)
+        taken: list[tuple[Place, bytes]] = []
+        # A page may lose members to the filter, so pages are read until this one is full (and one more).
+        while len(taken) <= limit:
+            places = self._places(filter, definitions, limit + 1, after)
+            if not places:
+                break
+            taken += self._documents(filter, places)
+            after = places[-1][0]
+        page = taken[:limit]
+        more = len(taken) > limit > 0
+        return [document for _, document in page], write_cursor(page[-1][0]) if more else None
+
+    def _places(
+        self, filter: InstanceFilter, definitions: Sequence[str], limit: int, after: Place | None
+    ) -> list[tuple[Place, int]]:
+        """(place, partition) of the next members of the index, newest first."""
+        latest, is_cursor = filter.created_to_ms, False
+        if after is not None and (latest is None or after[0] <= latest):
+            latest, is_cursor = after[0], True
+        highest = "+inf" if latest is None else latest
+        lowest = "-inf" if filter.created_from_ms is None else filter.created_from_ms
+        if is_cursor and filter.created_from_ms is not None and latest is not None:
+            is_cursor = latest >= filter.created_from_ms
+        arguments = (highest, lowest, limit, "1" if is_cursor else "0")
+        sets = [(number, keys) for number, keys in self._index_sets(filter, definitions) if keys]
+        answers = self._link.run([Call("list_instances", keys, arguments) for _, keys in sets])
+        found = [
+            ((int(float(created_ms)), instance.decode()), number)
+            for (number, _), flat in zip(sets, answers, strict=True)
+            for instance, created_ms in zip(flat[::2], flat[1::2], strict=True)
+        ]
+        return sorted((item for item in found if after is None or item[0] < after), reverse=True)[:limit]
+
+    def _index_sets(self, filter: InstanceFilter, definitions: Sequence[str]) -> list[tuple[int, list[str]]]:
+        if filter.device is not None:
+            number = partition_of(filter.device, self.partitions)
+            return [(number, [self._keys.runs(number, filter.device)])]
+        wanted = definitions if filter.definition is None else [filter.definition]
+        names = [f"index:{name}:{status}" for name in wanted for status in filter.statuses or STATUSES]
+        return [
+            (number, [self._keys.of(number, name) for name in names]) for number in range(self.partitions)
+        ]
+
+    def _documents(
+        self, filter: InstanceFilter, places: list[tuple[Place, int]]
+    ) -> list[tuple[Place, bytes]]:
+        commands: list[Command] = [
+            ("HGET", self._keys.of(number, "instances"), place[1]) for place, number in places
+        ]
+        return [
+            (place, document)
+            for (place, _), document in zip(places, self._link.run(commands), strict=True)
+            if document is not None and (filter.device is None or accepts(filter, place[1], document))
+        ]
+
+    def scan(self, partition: int) -> Iterator[tuple[str, bytes]]:
+        for page in self._scan("HSCAN", self._keys.of(partition, "instances")):
+            for instance, document in page.items():
+                yield instance.decode(), document
+
+    def timers(self, partition: int, instance: str) -> list[DueTimer]:
+        found = {
+            timer.timer: timer
+            for page in self._scan("ZSCAN", self._keys.of(partition, "timers"))
+            for timer in (read_timer(member, due_ms) for member, due_ms in page)
+            if timer.instance == instance
+        }
+        return list(found.values())
+
+    def _scan(self, command: str, key: str) -> Iterator[Any]:
+        cursor = 0
+        while True:
+            cursor, page = self._link.command(command, key, cursor, "COUNT", SCAN_COUNT)
+            yield page
+            if cursor == 0:
+                return
+
+    # -- devices -------------------------------------------------------------------------------------------
+
+    def device(self, partition: int, device: str) -> bytes | None:
+        found: bytes | None = self._link.command("HGET", self._keys.of(partition, "devices"), device)
+        return found
+
+    def device_ids(self, partition: int, limit: int, cursor: str | None) -> tuple[list[str], str | None]:
+        """The cursor is the server's scan position and how much of what lies there was already given."""
+        position, skip = _read_scan_cursor(cursor)
+        page: list[str] = []
+        while len(page) < limit:
+            following, found = self._link.command(
+                "HSCAN", self._keys.of(partition, "devices"), position, "COUNT", max(limit, 10)
+            )
+            names = [name.decode() for name in found]
+            taken = names[skip : skip + limit - len(page)]
+            page += taken
+            if skip + len(taken) < len(names):
+                return page, f"{position}:{skip + len(taken)}"
+            position, skip = following, 0
+            if position == 0:
+                return page, None
+        return page, f"{position}:{skip}"
+
+    def device_events(self, partition: int, device: str, after: int, limit: int) -> list[tuple[int, bytes]]:
+        key = self._keys.accumulated(partition, device)
+        head = self._link.command("LINDEX", key, 0)
+        if head is None or limit < 1:
+            return []
+        start = max(0, after + 1 - read_event(head)[0])
+        found = [read_event(item) for item in self._link.command("LRANGE", key, start, start + limit - 1)]
+        return [item for item in found if item[0] > after]
+
+    # -- events --------------------------------------------------------------------------------------------
+
+    def seen(self, key: bytes, now_ms: int) -> list[tuple[int, bytes]]:
+        buckets = [(number, bucket) for number in range(self.partitions) for bucket in kept_buckets(now_ms)]
+        answers = self._link.run([("HGET", self._keys.seen(*place), key) for place in buckets])
+        found: dict[int, bytes] = {}
+        for (number, _), value in zip(buckets, answers, strict=True):
+            if value is not None:
+                found.setdefault(number, value)
+        return list(found.items())
+
+    def dead_letters(self, limit: int, cursor: str | None) -> tuple[list[DeadLetter], str | None]:
+        before = None if cursor is None else letter_place(cursor)
+        newest = "+" if before is None else f"{before[0][0]}-{before[0][1]}"
+        answers = self._link.run(
+            [
+                ("XREVRANGE", self._keys.of(number, "dead"), newest, "-", "COUNT", limit + 2)
+                for number in range(self.partitions)
+            ]
+        )
+        found = [
+            (parse_position(position.decode()), number, fields[b"b"])
+            for number, entries in enumerate(answers)
+            for position, fields in entries
+        ]
+        ordered = sorted((item for item in found if before is None or item[:2] < before), reverse=True)
+        page = [DeadLetter(f"{number}-{ms}-{n}", body) for (ms, n), number, body in ordered[:limit]]
+        return page, page[-1].id if page and len(ordered) > limit else None
+
+    def dead_letter(self, id: str) -> DeadLetter | None:
+        place = find_letter(id, self.partitions)
+        if place is None:
+            return None
+        number, position = place
+        found = self._link.command("XRANGE", self._keys.of(number, "dead"), position, position)
+        return DeadLetter(id, found[0][1][b"b"]) if found else None
+
+    def remove_dead_letter(self, id: str) -> bool:
+        place = find_letter(id, self.partitions)
+        return place is not None and bool(
+            self._link.command("XDEL", self._keys.of(place[0], "dead"), place[1])
+        )
+
+    # -- figures -------------------------------------------------------------------------------------------
+
+    def partition_info(self, partition: int) -> PartitionInfo:
+        owner, meta, inbox, outbox, timers, attempts, counters = self._link.run(
+            [
+                ("GET", self._keys.of(partition, "lease")),
+                ("HMGET", self._keys.of(partition, "meta"), "epoch", "revision"),
+                ("XLEN", self._keys.of(partition, "inbox")),
+                ("XLEN", self._keys.of(partition, "outbox")),
+                ("ZCARD", self._keys.of(partition, "timers")),
+                ("HLEN", self._keys.of(partition, "attempts")),
+                ("HGETALL", self._keys.of(partition, "counters")),
+            ]
+        )
+        return PartitionInfo(
+            partition=partition,
+            owner=None if owner is None else owner.decode(),
+            epoch=int(meta[0] or 0),
+            revision=int(meta[1] or 0),
+            inbox_length=inbox,
+            inbox_lag=inbox,  # a commit trims what it has applied
+            outbox_length=outbox,
+            timers=timers,
+            attempts=attempts,
+            counters={name.decode(): int(number) for name, number in counters.items()},
+        )
+
+
+def _read_scan_cursor(cursor: str | None) -> tuple[int, int]:
+    if cursor is None:
+        return 0, 0
+    position, mark, skip = cursor.partition(":")
+    if not (mark and position.isascii() and position.isdigit() and skip.isascii() and skip.isdigit()):
+        raise ValueError(f"{cursor!r} is not a cursor of this list; pass one that a page returned")
+    return int(position), int(skip)
