@@ -151,7 +151,7 @@ class Runner:
         )
 
 
-class _BodyExit(Exception):  # noqa: N818 - carries one through the loop
+class _BodyExit(Exception):
     """SystemExit or KeyboardInterrupt of an async body, which would otherwise tear its event loop down."""
 
     def __init__(self, problem: BaseException) -> None:

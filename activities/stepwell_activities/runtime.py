@@ -6,13 +6,14 @@ import uuid
 from dataclasses import dataclass
 from functools import lru_cache
 
+from stepwell_schemas.settings import Settings
+from stepwell_store.open import open_store
+from stepwell_store.protocol import Store
+
 from stepwell_activities.builtin import builtin_registry
 from stepwell_activities.lease import LeaseKeeper
 from stepwell_activities.registry import Registry, discover
 from stepwell_activities.running import Runner
-from stepwell_schemas.settings import Settings
-from stepwell_store.open import open_store
-from stepwell_store.protocol import Store
 
 
 @dataclass(frozen=True, slots=True)

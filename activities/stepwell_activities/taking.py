@@ -13,9 +13,7 @@ from itertools import groupby
 from typing import Any, Self
 
 from redis import Redis
-from redis.connection import AbstractConnection
 from redis.exceptions import RedisError
-
 from rq.utils import utcformat
 
 SUSPENDED_KEY = "rq:suspended"
@@ -53,7 +51,7 @@ class Finished:
 class Taker:
     """Takes jobs for one worker."""
 
-    def __init__(self, connection: "Redis[Any]", queues: Sequence[str], worker: str, ttl_seconds: int) -> None:
+    def __init__(self, connection: Redis, queues: Sequence[str], worker: str, ttl_seconds: int) -> None:
         self._connection = connection
         self._queues = list(queues)
         self._worker = worker
@@ -91,7 +89,8 @@ class Taker:
         known, back = set(in_hand), 0
         for queue in self._queues:
             held: dict[str, list[str]] = {}
-            for id, worker in self._connection.hgetall(TAKEN_KEY.format(queue=queue)).items():
+            taken: Any = self._connection.hgetall(TAKEN_KEY.format(queue=queue))
+            for id, worker in taken.items():
                 held.setdefault(worker.decode(), []).append(id.decode())
             for worker, ids in held.items():
                 if worker == self._worker:
@@ -118,11 +117,11 @@ class QueueWatcher:
     One connection per queue, all watched at once; a signal or a byte on `wake` ends the sleep too.
     """
 
-    def __init__(self, connection: "Redis[Any]", queues: Sequence[str]) -> None:
+    def __init__(self, connection: Redis, queues: Sequence[str]) -> None:
         self._pool = connection.connection_pool
         self._queues = [QUEUE_KEY.format(queue=queue) for queue in queues]
-        self._asked: dict[str, AbstractConnection] = {}
-        self._idle: list[AbstractConnection] = []
+        self._asked: dict[str, Any] = {}
+        self._idle: list[Any] = []
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +140,7 @@ class QueueWatcher:
     def _wait(self, seconds: float, wake: int | None) -> bool:
         for queue in self._queues:
             if queue not in self._asked:
-                connection = self._idle.pop() if self._idle else self._pool.make_connection()
+                connection: Any = self._idle.pop() if self._idle else self._pool.make_connection()
                 connection.connect()
                 # A little longer than any of our sleeps, so that an answer is seldom thrown away.
                 connection.send_command("BLMOVE", queue, queue, "LEFT", "LEFT", 60)
@@ -165,7 +164,7 @@ class QueueWatcher:
         self._idle.clear()
 
 
-def _descriptor(connection: AbstractConnection) -> int:
+def _descriptor(connection: Any) -> int:
     return int(connection._sock.fileno())  # redis-py has no public way to wait on several connections
 
 

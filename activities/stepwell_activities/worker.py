@@ -5,13 +5,13 @@ whole batch. What it holds when it is killed comes back by the engine's leases, 
 Without a loop of its own, `ForkingWorker` runs each attempt in a child that may crash alone.
 """
 
+import select
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import redis.exceptions
 from redis import Redis
-
 from rq import Queue, SimpleWorker, Worker
 from rq.command import parse_payload
 from rq.defaults import DEFAULT_LOGGING_DATE_FORMAT, DEFAULT_LOGGING_FORMAT
@@ -19,13 +19,14 @@ from rq.exceptions import DeserializationError, NoSuchJobError, StopRequested
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy, WorkerStatus
+from stepwell_schemas.settings import Settings
+from stepwell_store.errors import StoreUnavailable
+
 from stepwell_activities.claiming import Held, claim_jobs, read_call
 from stepwell_activities.pool import PoolBench
 from stepwell_activities.runtime import Runtime, open_runtime
 from stepwell_activities.serial import SerialBench
 from stepwell_activities.taking import Finished, QueueWatcher, TakenJob, Taker
-from stepwell_schemas.settings import Settings
-from stepwell_store.errors import StoreUnavailable
 
 WORKER_TTL_SECONDS = 60
 HEARTBEAT_SECONDS = 15.0
@@ -102,7 +103,7 @@ class StepwellWorker(SimpleWorker):
         self._dequeue_strategy = dequeue_strategy
         if with_scheduler:
             self._start_scheduler(burst, logging_level, date_format, log_format)
-        self._install_signal_handlers()
+        self._install_signal_handlers()  # type: ignore[no-untyped-call] # rq is partly untyped
         owned = None
         if self._runtime is None:
             namespace = self.queue_names()[0].rpartition("-")[0]
@@ -125,17 +126,14 @@ class StepwellWorker(SimpleWorker):
         if payload["command"] == "stop-job" and self._bench is not None:
             self._bench.stop_job(str(payload.get("job_id")))
         else:
-            super().handle_payload(message)
+            super().handle_payload(message)  # type: ignore[no-untyped-call] # rq is partly untyped
 
     def request_force_stop(self, signum: int, frame: Any) -> None:
         """A second signal: stop at once. What runs is broken off and done again elsewhere."""
         self._cold = True
         if self._bench is not None:
             self._bench.abandoned = True
-        try:
-            super().request_force_stop(signum, frame)
-        except SystemExit:
-            raise
+        super().request_force_stop(signum, frame)
         self._cold = False  # RQ took it for the first signal's echo
         if self._bench is not None:
             self._bench.abandoned = False
@@ -180,7 +178,11 @@ class StepwellWorker(SimpleWorker):
                     break
                 if not progress:
                     self._wait(watcher, bench, HEARTBEAT_SECONDS if max_idle_seconds is None else 1.0)
-            except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, StoreUnavailable) as error:
+            except (
+                redis.exceptions.ConnectionError,
+                redis.exceptions.TimeoutError,
+                StoreUnavailable,
+            ) as error:
                 pause = min(max(pause * 2, 0.1), LONGEST_PAUSE_SECONDS)
                 self.log.error("Worker %s: %s; trying again in %.1f s", self.name, error, pause)
                 self._next_recovery = 0.0  # the reply that named our jobs may be what was lost
@@ -199,7 +201,9 @@ class StepwellWorker(SimpleWorker):
         suspended, jobs = taker.turn(wanted, self._finished)
         self._next_sign = time.monotonic() + HEARTBEAT_SECONDS
         self._finished = Finished([])
-        self._state = WorkerStatus.SUSPENDED if suspended else WorkerStatus.BUSY if jobs else WorkerStatus.IDLE
+        self._state = (
+            WorkerStatus.SUSPENDED if suspended else WorkerStatus.BUSY if jobs else WorkerStatus.IDLE
+        )
         if not jobs:
             return len(collected.jobs)
         claimed = claim_jobs(runtime, jobs)
@@ -230,19 +234,19 @@ class StepwellWorker(SimpleWorker):
             self._waiting = False
 
     def _sleep(self, seconds: float, wake: int | None = None) -> None:
-        import select
-
         select.select([] if wake is None else [wake], [], [], min(seconds, 1.0))
 
     def _look_after_queues(self, taker: Taker, bench: Bench) -> None:
         if self.should_run_maintenance_tasks:
-            self.run_maintenance_tasks()
+            self.run_maintenance_tasks()  # type: ignore[no-untyped-call] # rq is partly untyped
         if time.monotonic() >= self._next_recovery:
             known = bench.in_hand() + [job.id for job in self._finished.jobs]
             back = taker.recover(known)
             self._next_recovery = time.monotonic() + RECOVERY_SECONDS
             if back:
-                self.log.warning("Worker %s: %d jobs of dead workers are back on their queues", self.name, back)
+                self.log.warning(
+                    "Worker %s: %d jobs of dead workers are back on their queues", self.name, back
+                )
 
     def _refuse(self, taker: Taker, job: TakenJob, reason: str) -> None:
         """Mark a job that is not ours as failed, where RQ's users look for it."""
@@ -271,7 +275,7 @@ class StepwellWorker(SimpleWorker):
             if owned is not None:
                 owned.close()
                 self._runtime = None
-            self.teardown()
+            self.teardown()  # type: ignore[no-untyped-call] # rq is partly untyped
 
 
 class ForkingWorker(Worker):
@@ -280,7 +284,9 @@ class ForkingWorker(Worker):
     Refuses what is not ours as `StepwellWorker` does. Slower by far: a fork and a new store connection per attempt.
     """
 
-    def __init__(self, queues: Any, *args: Any, namespace: str, partitions: int, **options: Any) -> None:
+    def __init__(
+        self, queues: Any, *args: Any, namespace: str = "stepwell", partitions: int = 16, **options: Any
+    ) -> None:
         options["serializer"] = JSONSerializer
         super().__init__(queues, *args, **options)
         self._namespace = namespace
@@ -288,7 +294,7 @@ class ForkingWorker(Worker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Refuse foreign jobs before anything is forked or imported."""
-        data = self.connection.hget(job.key, "data")
+        data: Any = self.connection.hget(job.key, "data")
         try:
             read_call(data or b"", self._namespace, self._partitions)
         except ValueError as error:
@@ -300,7 +306,12 @@ class ForkingWorker(Worker):
 
 
 def make_worker(
-    runtime: Runtime, connection: "Redis[Any]", *, queues: Sequence[str] = (), concurrency: int = 1, batch: int = 32
+    runtime: Runtime,
+    connection: Redis,
+    *,
+    queues: Sequence[str] = (),
+    concurrency: int = 1,
+    batch: int = 32,
 ) -> StepwellWorker:
     """The worker of a runtime, on activity queues (by default those of the settings)."""
     names = [queue_name(runtime.settings.namespace, queue) for queue in queues or runtime.settings.queues]

@@ -23,9 +23,14 @@ from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import TERMINAL
 from stepwell_schemas.problems import did_you_mean
 from stepwell_schemas.records import CallbackEnded, CancelRequested, EventOffered, Record, to_wire
+from stepwell_store.protocol import START, Store
 
 from stepwell_api.problems import ProblemRaised, field_problem
 from stepwell_api.services import Services, locate, no_instance, now_ms
+
+SCANNED_ENTRIES = 500
+SCANNED_PAGES = 20
+"""So much of an inbox is looked through for a start that was not applied yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,26 @@ def find(services: Services, instance: str) -> Found:
     return Found(instance, partition, None if raw is None else orjson.loads(raw))
 
 
-async def raise_event(services: Services, instance: str, name: str, data: Any, actor: str) -> RaisedEventAnswer:
+def requested_start(store: Store, found: Found) -> tuple[dict[str, Any], int]:
+    """The start request that waits in the inbox, and its time; ({}, now) when it has been taken from there."""
+    position, mark = START, orjson.dumps(found.id)
+    for _ in range(SCANNED_PAGES):
+        entries = store.read(None, {found.partition: position}, SCANNED_ENTRIES, None).inboxes.get(
+            found.partition, []
+        )
+        for entry in entries:
+            raw = entry.fields.get(b"r", b"")
+            if mark in raw and (operation := orjson.loads(raw)).get("op") == "start":
+                return operation, int(entry.id.partition("-")[0])
+        if len(entries) < SCANNED_ENTRIES:
+            break
+        position = entries[-1].id
+    return {}, now_ms()
+
+
+async def raise_event(
+    services: Services, instance: str, name: str, data: Any, actor: str
+) -> RaisedEventAnswer:
     """Give an event to one instance alone."""
     found = await run_in_threadpool(find, services, instance)
     await run_in_threadpool(_check_event, services, found, name, data)
@@ -79,7 +103,11 @@ async def cancel(services: Services, instance: str, asked: CancelRequest, actor:
     status = _accepted(await _deliver(services, found, record), instance)
     return CancelAnswer(
         instance_id=instance,
-        status="cancelled" if status == "cancelled" else "cancelling" if status == "cancelling" else "accepted",
+        status="cancelled"
+        if status == "cancelled"
+        else "cancelling"
+        if status == "cancelling"
+        else "accepted",
     )
 
 
@@ -136,8 +164,9 @@ def _check_event(services: Services, found: Found, name: str, data: Any) -> None
         return
     if not program.knows_event(name):
         known = ", ".join(program.event_types) or "none"
-        message = f"{program.id} {program.version} knows no event {name[:80]!r}{did_you_mean(name, program.event_types)}"
-        raise ProblemRaised(422, f"{message} (known: {known})")
+        message = f"{program.id} {program.version} knows no event {name[:80]!r}"
+        near = did_you_mean(name, program.event_types)
+        raise ProblemRaised(422, f"{message}{near} (known: {known})")
     problem = program.event_problem(name, data)
     if problem is not None:
         raise field_problem("", problem, "schema")

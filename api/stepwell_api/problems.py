@@ -4,7 +4,7 @@ Whatever an endpoint or a layer below raises ends here; no error leaves the API 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from stepwell_ingress.errors import DoorBusy, EventsRefused, NotReplayable, UnknownLetter, UnreadableBody
 from stepwell_schemas.bodies import FieldProblem
+from stepwell_schemas.problems import did_you_mean
 from stepwell_store.errors import CorruptValue, StoreFull, StoreUnavailable
 
 log = logging.getLogger("stepwell.api")
@@ -86,9 +87,9 @@ def problem_response(problem: ProblemRaised, path: str | None = None) -> Respons
     )
 
 
-def invalid(error: ValidationError | RequestValidationError, *, within: str = "") -> ProblemRaised:
-    """422 with a pointer to each thing that pydantic found."""
-    errors = [_field_of(found, within) for found in error.errors()]
+def invalid(error: ValidationError | RequestValidationError, known: Iterable[str] = ()) -> ProblemRaised:
+    """422 with a pointer to each thing that pydantic found; `known` are the keys an unknown one may have meant."""
+    errors = [_field_of(found, list(known)) for found in error.errors()]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return ProblemRaised(422, f"{first.pointer or 'the body'}: {first.message}{more}", errors=errors[:100])
@@ -178,14 +179,13 @@ def _of_routing(error: HTTPException, request: Request) -> ProblemRaised:
             return ProblemRaised(status, str(error.detail), headers=headers)
 
 
-def _field_of(found: Mapping[str, Any], within: str) -> FieldProblem:
-    place = list(found.get("loc", ()))
-    if place and place[0] in ("body", "query", "path"):
-        kind = place.pop(0)
-        within = within or ("" if kind == "body" else f"/{kind}")
-    pointer = within + "".join(f"/{_escaped(part)}" for part in place)
-    message = str(found.get("msg", "invalid")).removeprefix("Value error, ")
-    return FieldProblem(pointer=pointer[:500], message=message[:1000], code=str(found.get("type", "")))
+def _field_of(found: Mapping[str, Any], known: list[str]) -> FieldProblem:
+    place = list(found["loc"])
+    pointer = "".join(f"/{_escaped(part)}" for part in place)
+    message = str(found["msg"]).removeprefix("Value error, ")
+    if found["type"] == "extra_forbidden":
+        message = f"is not known here{did_you_mean(str(place[-1]), known)}"
+    return FieldProblem(pointer=pointer[:500], message=message[:1000], code=str(found["type"]))
 
 
 def _escaped(part: object) -> str:

@@ -54,7 +54,9 @@ def json_body(model: type[Body], *, optional: bool = False) -> Callable[[Request
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            raise invalid(error) from None
+            raise invalid(
+                error, [field.alias or name for name, field in model.model_fields.items()]
+            ) from None
 
     return read
 

@@ -13,6 +13,7 @@ from stepwell_schemas.settings import Settings
 from stepwell_store.protocol import Store
 
 from stepwell_api.problems import ProblemRaised
+from stepwell_api.readiness import Readiness
 from stepwell_api.replies import Replies
 
 
@@ -59,6 +60,7 @@ class Services:
     definitions: Definitions
     replies: Replies
     door: GroupCommit
+    readiness: Readiness
 
 
 def services_of(request: Request) -> Services:
@@ -72,7 +74,7 @@ def locate(store: Store, instance: str) -> int | None:
 
     A generated id ends in `~<partition>`; a chosen one is looked up, and its children (`<id>~c<n>`) live beside it.
     """
-    stem, mark, suffix = instance.rpartition("~")
+    _, mark, suffix = instance.rpartition("~")
     if mark and suffix.isascii() and suffix.isdigit():
         return int(suffix) if len(suffix) <= 4 and int(suffix) < store.partitions else None
     return store.locate(instance.partition("~")[0])

@@ -50,7 +50,8 @@ async def start(services: Services, asked: StartRequest, actor: str) -> StartAns
     if reply is None:
         return _answer(placed, "accepted")
     _check_reply(reply, asked)
-    return _answer(placed, await run_in_threadpool(_status, services, placed) or "running")
+    status = await run_in_threadpool(_status, services, placed)
+    return _answer(placed, status or "running")
 
 
 def _place(services: Services, asked: StartRequest) -> Placed:

@@ -61,16 +61,17 @@ def workflow_status(wire: Wire, program: Program | None) -> WorkflowStatus:
     )
 
 
-def pending_status(instance: str, definition: str, version: str, device: str | None, at: str) -> WorkflowStatus:
-    """An instance whose start is durable but not yet applied."""
+def pending_status(instance: str, start: Wire, at_ms: int) -> WorkflowStatus:
+    """An instance whose start is durable but not yet applied; `start` is that request, empty when it was just taken."""
     return WorkflowStatus(
         instance_id=instance,
-        type=definition,
-        version=version,
-        device=device,
+        type=start.get("definition") or instance.rpartition("-")[0] or instance,
+        version=start.get("version") or "latest",
+        device=start.get("device"),
         status="pending",
-        created=at,
-        updated=at,
+        created=format_ms(at_ms),
+        updated=format_ms(at_ms),
+        input=start.get("input"),
         links=links_of(instance),
     )
 

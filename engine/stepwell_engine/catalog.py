@@ -166,9 +166,8 @@ def _located(problem: DefinitionProblem, loaded: LoadResult, file: str | None) -
     node: Any = loaded.document
     for part in problem.pointer.split("/")[1:]:
         name = part.replace("~1", "/").replace("~0", "~")
-        key: str | int = int(name) if isinstance(node, list) else name
-        path.append(key)
-        node = node[key] if isinstance(node, list) else (node or {}).get(key)
+        path.append(int(name) if isinstance(node, list) else name)
+        node = node[path[-1]] if isinstance(node, list | dict) else None  # type: ignore[index]  # as just built
     finding = Finding(problem.code, problem.message, tuple(path), help=problem.help)
     return located(finding, loaded.positions or Positions(), file)
 

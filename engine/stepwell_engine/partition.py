@@ -221,6 +221,7 @@ class Partition:
                     turn,
                     self._catalog,
                     event,
+                    key=arrival.key,
                     entry_id=arrival.id,
                     replay=arrival.replay,
                     retention_ms=self._retention_ms,

@@ -36,11 +36,17 @@ class Limits:
 
 
 def route(
-    turn: Turn, catalog: Catalog, event: DeviceEvent, *, entry_id: str, replay: bool, retention_ms: int
+    turn: Turn,
+    catalog: Catalog,
+    event: DeviceEvent,
+    *,
+    key: bytes,
+    entry_id: str,
+    replay: bool,
+    retention_ms: int,
 ) -> Disposition:
     """Apply one device event. The disposition is in the turn as well."""
     assert event.device is not None
-    key = event_key(event.source, event.id)
     if _is_duplicate(turn, key, replay):
         return _close(turn, Disposition(event, key, "duplicate", turn.now_ms))
     device = turn.device(event.device)

@@ -145,7 +145,8 @@ def _dispatch(draft: Draft, frame: Frame, step: CompensationStep) -> None:
 def _call(draft: Draft, frame: Frame, step: CompensationStep) -> Call:
     current = frame.work["current"]
     if step.steps is not None:
-        return step.steps[current["step"]].call
+        number: int = current["step"]
+        return step.steps[number].call
     entry = next(each for each in draft.instance.undo if each["visit"] == current["visit"])
     task = draft.program.scopes[entry["scope"]].steps[entry["state"]]
     assert isinstance(task, TaskStep)

@@ -249,10 +249,8 @@ def _test(node: Any, text: str) -> _Test:
             return _all_of([_test(part, text) for part in node.operands])
         case Or():
             return _any_of([_test(part, text) for part in node.operands])
-        case Expression():
-            return _existence(node, text) if node.op in (None, "!") else _comparison(node, text)
         case _:
-            raise _bad(text, "has a filter that is not known here")
+            return _existence(node, text) if node.op in (None, "!") else _comparison(node, text)
 
 
 def _existence(node: Expression, text: str) -> _Test:

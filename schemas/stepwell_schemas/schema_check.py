@@ -210,13 +210,18 @@ def _description(error: _Error) -> str | None:
 
 
 def _without_echoes(findings: list[Finding]) -> list[Finding]:
-    """A misspelt key is unknown, and what it should have been is missing: told once, as the misspelling."""
+    """One mistake can break several rules. A misspelt key is told as that, not as another one missing too; where
+    two forms are mixed, the keys of one are not told as misplaced too.
+    """
     seen: set[tuple[str, PathInDocument, str]] = set()
     kept = []
     misspelt = {
         finding.path[:-1]: str(finding.path[-1]) for finding in findings if finding.code == "unknown-key"
     }
+    mixed = {finding.path[:-1] for finding in findings if finding.code == "too-many-keys"}
     for finding in findings:
+        if finding.code == "misplaced-key" and finding.path[:-1] in mixed:
+            continue
         key = misspelt.get(finding.path)
         if finding.code in ("missing-key", "missing-one-of") and key is not None:
             words = finding.message.replace(",", " ").replace(";", " ").split()

@@ -1,5 +1,6 @@
 """The JSON Schemas of what is stored: records, instances and history entries, derived from the dataclasses."""
 
+from dataclasses import MISSING, fields
 from typing import Any, get_args
 
 from pydantic import TypeAdapter
@@ -42,11 +43,9 @@ def instance_schema() -> dict[str, Any]:
             "items": False,
         },
     }
-    frame["required"] = [
-        name for name in frame["properties"] if name not in ("branch", "index", "item", "local")
-    ]
+    frame["required"] = _without_default(instance.Frame)
     schema["properties"]["frames"] = {"type": "array", "items": {"$ref": "#/$defs/Frame"}}
-    schema["required"] = list(schema["properties"])
+    schema["required"] = [*_without_default(instance.Instance), "frames"]
     for part in (schema, frame):
         part["additionalProperties"] = False
     return _headed("instance", schema, definitions)
@@ -77,6 +76,11 @@ def history_schema() -> dict[str, Any]:
         },
     }
     return _headed("history", schema, {})
+
+
+def _without_default(cls: Any) -> list[str]:
+    """What every stored value has; a field that came later has a default for the values written before it."""
+    return [part.name for part in fields(cls) if part.default is MISSING and part.default_factory is MISSING]
 
 
 def _union(name: str, description: str, union: Any) -> dict[str, Any]:

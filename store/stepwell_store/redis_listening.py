@@ -20,7 +20,8 @@ SUBSCRIBE_SECONDS = 10.0
 @contextmanager
 def listening(client: Redis, channel: str, deliver: Callable[[bytes], None]) -> Iterator[None]:
     """Deliver the channel's messages while the context is open; it opens when the server has subscribed us."""
-    pubsub: Any = client.pubsub()
+    open_channel: Callable[[], Any] = client.pubsub
+    pubsub = open_channel()
     stop = threading.Event()
     try:
         with translated():

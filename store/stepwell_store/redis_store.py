@@ -1,4 +1,4 @@
-"""The store on Redis or Valkey: all parts over one client. `RedisStore.open` checks the layout first."""
+"""The store on Redis or Valkey: all its parts over one client, opened only where the layout is ours."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

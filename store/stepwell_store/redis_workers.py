@@ -44,9 +44,7 @@ class RedisWorkers(Linked):
             ]
         )
 
-    def report_many(
-        self, reports: Sequence[tuple[int, str, bytes]], now_ms: int, grace_ms: int
-    ) -> list[str]:
+    def report_many(self, reports: Sequence[tuple[int, str, bytes]], now_ms: int, grace_ms: int) -> list[str]:
         positions = self._link.run(
             [
                 Call(

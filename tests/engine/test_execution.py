@@ -199,7 +199,7 @@ def test_a_record_that_breaks_the_engine_quarantines_its_instance_alone(
     start(world, "good")
     start(world, "bad")
     world.run()
-    real = execution.decide
+    real = decide
 
     def poisoned(program: Any, instance: Any, record: Any) -> Any:
         if instance.id == "bad":

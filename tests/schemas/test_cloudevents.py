@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-
 from stepwell_schemas.cloudevents import MAX_DEPTH, MAX_EVENT_BYTES, EventRejected, event_key, parse_event
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.publish import published
@@ -180,7 +179,7 @@ def test_any_bytes_give_an_event_or_a_rejection(text: bytes) -> None:
         parse_event(text, 5)
 
 
-ATTRIBUTE = (
+ATTRIBUTE: st.SearchStrategy[Any] = (
     st.none() | st.booleans() | st.integers(-2, 2**54) | st.text(max_size=4) | st.just({}) | st.just("1.0")
 )
 

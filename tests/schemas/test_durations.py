@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from stepwell_schemas.durations import MAX_DURATION_MS, duration_ms, format_ms, timestamp_ms
 
 
@@ -59,7 +58,7 @@ def test_months_and_years_are_refused_with_the_way_out(written: str) -> None:
         duration_ms(written)
 
 
-@pytest.mark.parametrize("written", ["PT9999999999999H", "P" + "9" * 400 + "D", 10**30, 1e300, 10**5000])
+@pytest.mark.parametrize("written", ["PT9999999999999H", "P" + "9" * 400 + "D", 10**30, 1e300])
 def test_more_than_a_hundred_years_is_refused(written: object) -> None:
     with pytest.raises(ValueError, match="hundred years"):
         duration_ms(written)
@@ -100,13 +99,13 @@ def test_a_timestamp_is_rfc_3339(written: str, milliseconds: int) -> None:
         "2026-01-31T24:00:00Z",
         "2026-01-31T12:00:00+24:00",
         "0000-01-01T00:00:00Z",
-        "２026-01-31T12:00:00Z",
+        "\uff12026-01-31T12:00:00Z",
         17,
         None,
     ],
 )
 def test_what_is_no_timestamp_is_refused(written: object) -> None:
-    with pytest.raises(ValueError, match="RFC 3339|no moment"):
+    with pytest.raises(ValueError, match=r"RFC 3339|no moment"):
         timestamp_ms(written)
 
 
@@ -123,9 +122,18 @@ def test_a_time_beyond_the_calendar_is_refused() -> None:
         format_ms(10**18)
 
 
+def test_a_number_too_long_to_print_is_refused_too() -> None:
+    with pytest.raises(ValueError, match="hundred years"):
+        duration_ms(10**5000)
+
+
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.integers())))
-def test_anything_gives_a_duration_or_a_value_error(written: object) -> None:
+def test_anything_gives_a_duration_or_a_short_refusal(written: object) -> None:
     try:
-        assert 0 <= duration_ms(written) <= MAX_DURATION_MS
+        milliseconds = duration_ms(written)
     except ValueError as error:
-        assert len(str(error)) < 300
+        message = str(error)
+    else:
+        message = ""
+        assert 0 <= milliseconds <= MAX_DURATION_MS
+    assert len(message) < 300

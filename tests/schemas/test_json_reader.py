@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from stepwell_schemas.json_reader import read_json
 from stepwell_schemas.source_text import SyntaxFault
 

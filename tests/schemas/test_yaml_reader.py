@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-
 from stepwell_schemas.source_text import MAX_DEPTH, SyntaxFault
 from stepwell_schemas.yaml_reader import read_yaml
 

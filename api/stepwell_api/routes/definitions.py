@@ -20,8 +20,8 @@ from stepwell_schemas.bodies import (
 )
 from stepwell_schemas.catalog import StoredDefinition
 from stepwell_schemas.durations import format_ms
-from stepwell_schemas.loader import Format, Problem
-from stepwell_schemas.problems import did_you_mean
+from stepwell_schemas.loader import Format
+from stepwell_schemas.problems import Problem, did_you_mean
 
 from stepwell_api import reading
 from stepwell_api.access import actor_of
@@ -226,9 +226,7 @@ def _detail(request: Request, stored: StoredDefinition, *, latest: bool) -> Resp
         source=stored.source,
         source_format=stored.source_format,
     )
-    return Response(
-        orjson.dumps(detail.model_dump()), media_type="application/json", headers=headers
-    )
+    return Response(orjson.dumps(detail.model_dump()), media_type="application/json", headers=headers)
 
 
 def _summary(stored: StoredDefinition, *, latest: bool) -> DefinitionSummary:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Query
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from stepwell_schemas.bodies import (
@@ -19,7 +20,6 @@ from stepwell_schemas.bodies import (
     WorkflowPage,
     WorkflowStatus,
 )
-from stepwell_schemas.durations import format_ms
 from stepwell_schemas.problems import did_you_mean
 from stepwell_store.protocol import InstanceFilter
 from stepwell_store.searching import STATUSES
@@ -27,7 +27,7 @@ from stepwell_store.searching import STATUSES
 from stepwell_api import instance_requests, reading, starting, views
 from stepwell_api.access import actor_of
 from stepwell_api.problems import field_problem
-from stepwell_api.services import Services, now_ms, services_of
+from stepwell_api.services import Services, services_of
 
 router = APIRouter(tags=["workflows"])
 
@@ -40,7 +40,7 @@ Token = Annotated[str, Path(max_length=1024)]
 class WorkflowQuery(reading.PageQuery):
     """Filters of the list; `status` may be given several times or with commas."""
 
-    status: list[str] = []
+    status: Annotated[list[str], Field(default_factory=list)]
     type: str | None = None
     device: str | None = None
     created_from: str | None = None
@@ -55,9 +55,7 @@ async def start(
 ) -> Response:
     """Start an instance. 202 once the start is durable; `status` is `accepted` when no engine has applied it yet."""
     answer = await starting.start(services, asked, actor_of(request))
-    return Response(
-        answer.model_dump_json(), 202, {"location": answer.links.status}, "application/json"
-    )
+    return Response(answer.model_dump_json(), 202, {"location": answer.links.status}, "application/json")
 
 
 @router.get("/workflows")
@@ -86,7 +84,7 @@ def show(instance: InstancePath, services: Use) -> WorkflowStatus:
     """All that is known of an instance; `pending` until the engine has applied its start."""
     found = instance_requests.find(services, instance)
     if found.wire is None:
-        return views.pending_status(instance, format_ms(now_ms()))
+        return views.pending_status(instance, *instance_requests.requested_start(services.store, found))
     program = services.definitions.program(found.wire["definition"], found.wire["version"])
     return views.workflow_status(found.wire, program)
 
@@ -148,6 +146,8 @@ def _statuses(given: list[str]) -> list[str]:
     words = [word.strip() for text in given for word in text.split(",") if word.strip()]
     for word in words:
         if word not in STATUSES:
-            message = f"{word[:40]!r} is no status{did_you_mean(word, STATUSES)} (allowed: {', '.join(STATUSES)})"
+            message = (
+                f"{word[:40]!r} is no status{did_you_mean(word, STATUSES)} (allowed: {', '.join(STATUSES)})"
+            )
             raise field_problem("/query/status", message)
     return words

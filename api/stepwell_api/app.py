@@ -1,0 +1,59 @@
+"""The application: endpoints, errors, the gate around them, and the OpenAPI document."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import Depends, FastAPI
+from starlette.middleware import Middleware
+from stepwell_ingress.door import Door
+from stepwell_ingress.group_commit import GroupCommit
+from stepwell_schemas.settings import Settings
+from stepwell_store.protocol import Store
+
+from stepwell_api import problems
+from stepwell_api.access import authorize
+from stepwell_api.documentation import describe
+from stepwell_api.gate import Gate
+from stepwell_api.readiness import Readiness, product_version
+from stepwell_api.replies import Replies
+from stepwell_api.routes import dead_letters, definitions, devices, events, health, workflows
+from stepwell_api.services import Definitions, Services
+
+REPLY_TIMEOUT_SECONDS = 5.0
+
+
+def create_app(
+    settings: Settings, store: Store, *, reply_timeout_seconds: float = REPLY_TIMEOUT_SECONDS
+) -> FastAPI:
+    """The API over a store. The caller keeps the store and closes it after the application's shutdown."""
+    services = Services(
+        settings=settings,
+        store=store,
+        definitions=Definitions(store),
+        replies=Replies(store, reply_timeout_seconds),
+        door=GroupCommit(Door(store, settings.door_limit)),
+        readiness=Readiness(store),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await services.door.close()
+        await services.replies.close()
+
+    app = FastAPI(
+        title="Stepwell",
+        version=product_version(),
+        description="Durable workflows per device: definitions, instances, events.",
+        lifespan=lifespan,
+        dependencies=[Depends(authorize)],
+        middleware=[Middleware(Gate, settings=settings)],
+        redirect_slashes=False,
+        redoc_url=None,
+    )
+    app.state.services = services
+    problems.install(app)
+    for module in (events, workflows, definitions, devices, dead_letters, health):
+        app.include_router(module.router)
+    describe(app)
+    return app

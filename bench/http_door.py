@@ -1,0 +1,176 @@
+"""POST /events over real HTTP: single events and batches, answered when durable, beside raw pipelined XADD.
+
+    python bench/http_door.py [--singles 20000] [--events 100000] [--batch 100] [--connections 64] [--profile]
+
+One API process, an embedded server, one process that sends. No engine runs: this is the door alone. Not named
+`http.py`: a script's folder is searched first, and that name would hide the standard library's module.
+"""
+
+import argparse
+import asyncio
+import cProfile
+import multiprocessing
+import os
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import orjson
+import uvloop
+from redis import Redis
+from stepwell_api.serve import serve
+from stepwell_schemas.settings import Settings
+from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.open import open_redis
+
+
+def event(number: int) -> bytes:
+    """A CloudEvent of about 300 bytes."""
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"event-{number}",
+            "source": "/bench",
+            "type": "Tick",
+            "subject": f"device-{number % 10_000}",
+            "time": "2026-01-01T00:00:00Z",
+            "data": {"number": number, "padding": "x" * 130},
+        }
+    )
+
+
+def request(body: bytes) -> bytes:
+    """An HTTP request that posts this body."""
+    head = f"POST /events HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+class Sender(asyncio.Protocol):
+    """One connection: sends its requests one after another, each after the answer to the one before."""
+
+    def __init__(self, requests: list[bytes], done: asyncio.Future[None]) -> None:
+        self._requests = iter(requests)
+        self._done = done
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, mark, body = self._received.partition(b"\r\n\r\n")
+        if not mark or len(body) < int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]):
+            return
+        if not head.startswith(b"HTTP/1.1 202"):
+            self._done.set_exception(RuntimeError(self._received.decode()))
+            return
+        self._received = b""
+        self._send()
+
+    def _send(self) -> None:
+        following = next(self._requests, None)
+        if following is not None:
+            self._transport.write(following)
+        else:
+            self._transport.close()
+            self._done.set_result(None)
+
+
+async def send_all(port: int, requests: list[bytes], connections: int) -> float:
+    """Seconds until all requests are answered."""
+    loop = asyncio.get_running_loop()
+    done: list[asyncio.Future[None]] = [loop.create_future() for _ in range(connections)]
+    started = time.perf_counter()
+    for index, future in enumerate(done):
+        mine = requests[index::connections]
+        await loop.create_connection(lambda mine=mine, future=future: Sender(mine, future), "127.0.0.1", port)  # type: ignore[misc]
+    await asyncio.gather(*done)
+    return time.perf_counter() - started
+
+
+def raw_rate(redis: Redis, bodies: list[bytes], at_once: int) -> float:
+    """Pipelined XADD of the same bytes, per second."""
+    started = time.perf_counter()
+    for index in range(0, len(bodies), at_once):
+        pipeline = redis.pipeline(transaction=False)
+        for body in bodies[index : index + at_once]:
+            pipeline.xadd("raw", {"event": body})
+        pipeline.execute()
+    elapsed = time.perf_counter() - started
+    redis.delete("raw")
+    return len(bodies) / elapsed
+
+
+def run_api(settings: Settings, address: Connection, profile: str | None) -> None:
+    """The API process."""
+    profiler = cProfile.Profile() if profile else None
+    if profiler is not None:
+        profiler.enable()
+    serve(settings, started=address.send)
+    if profiler is not None:
+        profiler.dump_stats(str(profile))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--singles", type=int, default=20_000)
+    parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--durability", choices=("fsync", "everysec", "memory"), default="fsync")
+    parser.add_argument("--profile", metavar="FILE", help="write the API process's profile here")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="stepwell-bench-") as folder:
+        server = EmbeddedServer(Path(folder), arguments.durability)
+        settings = Settings(store_url=server.start(), api_port=0, door_limit=10_000_000)
+        ours, theirs = multiprocessing.Pipe()
+        api = multiprocessing.get_context("spawn").Process(
+            target=run_api, args=(settings, theirs, arguments.profile)
+        )
+        api.start()
+        try:
+            measure(arguments, open_redis(server.url), int(ours.recv().rpartition(":")[2]), api.pid or 0)
+        finally:
+            api.terminate()
+            api.join(15)
+            server.stop()
+
+
+def measure(arguments: argparse.Namespace, redis: Redis, port: int, api_pid: int) -> None:
+    """Print the rates."""
+    singles = [event(number) for number in range(arguments.singles)]
+    many = [event(number) for number in range(arguments.events)]
+    batches = [
+        b"[" + b",".join(many[index : index + arguments.batch]) + b"]"
+        for index in range(0, len(many), arguments.batch)
+    ]
+    run = uvloop.run
+    run(send_all(port, [request(body) for body in singles[:500]], arguments.connections))
+    cpu = cpu_seconds(api_pid)
+    single = len(singles) / run(send_all(port, [request(body) for body in singles], arguments.connections))
+    single_cpu, cpu = len(singles) / (cpu_seconds(api_pid) - cpu), cpu_seconds(api_pid)
+    batch = len(many) / run(send_all(port, [request(body) for body in batches], 8))
+    batch_cpu = len(many) / (cpu_seconds(api_pid) - cpu)
+    raw = raw_rate(redis, many, arguments.batch)
+    print(
+        f"single POST   {single:10,.0f} events/s   {single_cpu:10,.0f} per CPU second of the API   {arguments.connections} connections"
+    )
+    print(
+        f"batch of {arguments.batch:<5}{batch:10,.0f} events/s   {batch_cpu:10,.0f} per CPU second of the API   8 connections"
+    )
+    print(
+        f"raw XADD      {raw:10,.0f} events/s   pipelined by {arguments.batch}; batch / raw = {batch / raw:.2f}"
+    )
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time a process has used (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""Opening a store, or a connection for RQ, from an address. The only place that knows the forms of addresses.
+
+Connections never repeat a command by themselves: a repeat whose first reply was lost would write twice.
+"""
+
+from collections.abc import Callable
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+from stepwell_schemas.settings import Settings
+
+from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.errors import StoreUnavailable
+from stepwell_store.memory_store import MemoryStore
+from stepwell_store.protocol import Store
+from stepwell_store.redis_errors import translated
+from stepwell_store.redis_store import RedisStore
+
+FORMS = (
+    "redis://[user:password@]host[:port][/db]",
+    "rediss://[user:password@]host[:port][/db]",
+    "unix:///path/to/socket[?db=0]",
+    "redis+sentinel://[user:password@]host[:port][,host[:port]...]/service[/db][?sentinel_password=...]",
+    "rediss+sentinel://... (the same over TLS)",
+)
+SOCKET_SECONDS = 30.0
+CONNECT_SECONDS = 5.0
+SENTINEL_PORT = 26379
+
+
+def open_store(settings: Settings) -> Store:
+    """The store of these settings: `store_url`, or the embedded server of `data_dir`, started if need be.
+
+    Raises StoreUnavailable, LayoutMismatch, and ValueError for an address that is none.
+    """
+    if settings.store_url is not None and urlsplit(settings.store_url).scheme == "memory":
+        return MemoryStore(settings.namespace, settings.partitions)
+    url = store_url(settings)
+    client = open_redis(url)
+    try:
+        return RedisStore(client, settings.namespace, settings.partitions)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{without_password(url)}: {error}") from error
+
+
+def store_url(settings: Settings) -> str:
+    """The store's address; starts the embedded server where the settings name none."""
+    return settings.store_url or EmbeddedServer(settings.data_dir, settings.durability).start()
+
+
+def queue_url(settings: Settings) -> str:
+    """The address of RQ's Redis: `queue_url`, or the store's. Raises ValueError for a store in memory without one."""
+    url = settings.queue_url or store_url(settings)
+    if urlsplit(url).scheme == "memory":
+        raise ValueError("a store in memory has no queue for RQ; set queue_url, or another store_url")
+    return url
+
+
+def open_redis(url: str) -> Redis:
+    """A client of a Redis address, with replies as bytes. Raises ValueError for an address that is none."""
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "redis" | "rediss" | "unix":
+            client = _open_direct(url)
+        case "redis+sentinel" | "rediss+sentinel":
+            client = _open_sentinel(parts)
+        case _:
+            raise _wrong(url, f"{parts.scheme or 'nothing'!r} is no scheme of ours")
+    if client.connection_pool.connection_kwargs.get("decode_responses"):
+        raise _wrong(url, "decode_responses must not be set: stored values are bytes")
+    return client
+
+
+def without_password(url: str) -> str:
+    """The address as it may be shown."""
+    parts = urlsplit(url)
+    credentials, mark, hosts = parts.netloc.rpartition("@")
+    user = credentials.partition(":")[0]
+    return parts._replace(netloc=f"{user}:***@{hosts}" if mark else hosts, query="").geturl()
+
+
+def _open_direct(url: str) -> Redis:
+    try:
+        client: Redis = Redis.from_url(
+            url,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            socket_timeout=SOCKET_SECONDS,
+            socket_connect_timeout=CONNECT_SECONDS,
+        )
+    except (ValueError, TypeError) as error:
+        raise _wrong(url, str(error)) from error
+    return client
+
+
+def _open_sentinel(parts: SplitResult) -> Redis:
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    user, _, password = credentials.partition(":")
+    service, _, database = parts.path.strip("/").partition("/")
+    options = dict(parse_qsl(parts.query))
+    unknown = sorted(options.keys() - {"sentinel_user", "sentinel_password"})
+    if not hosts or not service or unknown or not (database or "0").isdigit():
+        found = f"unknown option {unknown[0]!r}" if unknown else "needs hosts, a service and a numeric db"
+        raise _wrong(parts.geturl(), found)
+    secure = {"ssl": True} if parts.scheme.startswith("rediss") else {}
+    timeouts = {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": SOCKET_SECONDS,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        **secure,
+    }
+    connect: Callable[..., Sentinel] = Sentinel
+    sentinel = connect(
+        [_host(host, parts) for host in hosts.split(",")],
+        sentinel_kwargs={
+            **timeouts,
+            "username": options.get("sentinel_user"),
+            "password": options.get("sentinel_password"),
+        },
+        protocol=2,
+        db=int(database or 0),
+        username=unquote(user) or None,
+        password=unquote(password) or None,
+        **timeouts,
+    )
+    with translated():
+        find_master: Callable[[str], Redis] = sentinel.master_for
+        master = find_master(unquote(service))
+    return master
+
+
+def _host(text: str, parts: SplitResult) -> tuple[str, int]:
+    try:
+        host = urlsplit(f"//{text}")
+        name, port = host.hostname, host.port
+    except ValueError as error:
+        raise _wrong(parts.geturl(), f"{text!r}: {error}") from error
+    if name is None:
+        raise _wrong(parts.geturl(), f"{text!r} is no host")
+    return name, port or SENTINEL_PORT
+
+
+def _wrong(url: str, found: str) -> ValueError:
+    return ValueError(
+        f"store address {without_password(url)!r}: {found}; allowed: {'; '.join(FORMS)}; memory://"
+    )
