@@ -17,7 +17,6 @@ from typing import Any
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
-
 from stepwell_activities.decorator import activity
 from stepwell_activities.job import run_attempt
 from stepwell_activities.registry import Registry

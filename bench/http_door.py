@@ -15,6 +15,7 @@ import tempfile
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
 
 import orjson
 import uvloop
@@ -42,7 +43,10 @@ def event(number: int) -> bytes:
 
 def request(body: bytes) -> bytes:
     """An HTTP request that posts this body."""
-    head = f"POST /events HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    head = (
+        "POST /events HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body
 
 
@@ -55,8 +59,7 @@ class Sender(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._send()
 
     def data_received(self, data: bytes) -> None:
@@ -155,14 +158,11 @@ def measure(arguments: argparse.Namespace, redis: Redis, port: int, api_pid: int
     batch = len(many) / run(send_all(port, [request(body) for body in batches], 8))
     batch_cpu = len(many) / (cpu_seconds(api_pid) - cpu)
     raw = raw_rate(redis, many, arguments.batch)
+    batches_of = f"batch of {arguments.batch}"
+    print(f"{'single POST':<14}{single:>9,.0f} events/s{single_cpu:>10,.0f} per CPU second of the API")
+    print(f"{batches_of:<14}{batch:>9,.0f} events/s{batch_cpu:>10,.0f} per CPU second of the API")
     print(
-        f"single POST   {single:10,.0f} events/s   {single_cpu:10,.0f} per CPU second of the API   {arguments.connections} connections"
-    )
-    print(
-        f"batch of {arguments.batch:<5}{batch:10,.0f} events/s   {batch_cpu:10,.0f} per CPU second of the API   8 connections"
-    )
-    print(
-        f"raw XADD      {raw:10,.0f} events/s   pipelined by {arguments.batch}; batch / raw = {batch / raw:.2f}"
+        f"{'raw XADD':<14}{raw:>9,.0f} events/s, pipelined by {arguments.batch}; batch/raw {batch / raw:.2f}"
     )
 
 

@@ -31,7 +31,9 @@ def add_to(app: typer.Typer) -> None:
 
 def validate(
     paths: Paths,
-    remote: Annotated[bool, typer.Option("--remote", help="Ask the server, which knows its workers.")] = False,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Ask the server, which knows its workers.")
+    ] = False,
     modules: Annotated[
         list[str] | None,
         typer.Option("--activities", help="A module with activities that the definition may use."),

@@ -67,7 +67,7 @@ def events(
     with Server(url, key) as server:
         while following is not None and len(items) < limit:
             page = server.get(
-                f"/devices/{segment(device)}/events", after=following, limit=min(limit - len(items), PAGE)
+                f"/devices/{segment(device)}/events", cursor=following, limit=min(limit - len(items), PAGE)
             )
             items += page["items"]
             following = page.get("next")
@@ -75,7 +75,14 @@ def events(
         print_document({"device": device, "items": items, "next": following})
         return
     rows = [
-        (item.get("n"), clock(item.get("received")), item["type"], item["source"], item["id"], compact(item["data"]))
+        (
+            item.get("n"),
+            clock(item.get("received")),
+            item["type"],
+            item["source"],
+            item["id"],
+            compact(item["data"]),
+        )
         for item in items
     ]
     print_table(("N", "RECEIVED", "TYPE", "SOURCE", "ID", "DATA"), rows, f"{device} has no events.")

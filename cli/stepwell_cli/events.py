@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import orjson
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from stepwell_schemas.cloudevents import EventRejected, parse_event
 
 from stepwell_cli.argument import json_argument, read_file
 from stepwell_cli.command import JsonOption, KeyOption, StepwellCommand, UrlOption
@@ -20,7 +20,7 @@ from stepwell_cli.server import Server, segment
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 512 * 1024
-SHOWN_REJECTIONS = 20
+SHOWN_REFUSALS = 20
 
 
 def add_to(app: typer.Typer) -> None:
@@ -41,13 +41,17 @@ def push(
     source: Annotated[str | None, typer.Option("--source", help="Who sends it.")] = None,
     time: Annotated[str | None, typer.Option("--time", help="The producer's time (RFC 3339).")] = None,
     sequence: Annotated[int | None, typer.Option("--sequence", help="Its number at the device.")] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Push the good events of a file that has wrong ones too.")
+    ] = False,
     url: UrlOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Push events: one made of options, or all of a file or stdin. Answered when they are durable.
 
-    Pushing the same id from the same source again is harmless. Exit code 1 when one was rejected.
+    Pushing the same id from the same source again is harmless. When an event is wrong nothing is pushed
+    (but see --keep-going), each is told with its number, and the exit code is 1.
     """
     options = {"data": data, "id": id, "source": source, "time": time, "sequence": sequence, "device": device}
     if file is not None:
@@ -59,9 +63,12 @@ def push(
         if type is None:
             raise UsageError("name a file (or - for stdin), or give the --type of one event")
         lines = [orjson.dumps(_event(type, **options))]
-    with Server(url, key) as server:
-        items = _push_all(server, lines)
-    _report(items, as_json)
+    good, refused = checked(lines)
+    items: list[dict[str, Any]] = []
+    if good and (keep_going or not refused):
+        with Server(url, key) as server:
+            items = _push_all(server, good)
+    _report(items, refused, as_json)
 
 
 def trace(
@@ -77,9 +84,8 @@ def trace(
     if as_json:
         print_document(answer)
         return
-    for item in answer["items"] if "items" in answer else [answer]:
-        names = ("id", "source", "type", "device", "disposition", "by", "reason", "sequence", "at")
-        print_fields((name, item.get(name)) for name in names)
+    names = ("id", "source", "device", "disposition", "by", "reason", "sequence", "position")
+    print_fields((name, answer.get(name)) for name in names)
 
 
 def event_lines(content: bytes, name: str) -> list[bytes]:
@@ -96,8 +102,22 @@ def event_lines(content: bytes, name: str) -> list[bytes]:
     try:
         return [orjson.dumps(orjson.loads(stripped))]
     except orjson.JSONDecodeError:
-        # Lines that are not JSON are sent as they are: the server keeps them as dead letters, nothing is lost.
         return [line for line in stripped.splitlines() if line.strip()]
+
+
+def checked(lines: list[bytes]) -> tuple[list[bytes], list[str]]:
+    """The events that a server takes, and what is wrong with each of the others, by its number from 1."""
+    good: list[bytes] = []
+    refused: list[str] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            parse_event(line, 0)
+        except EventRejected as error:
+            place = f" at {error.pointer}" if error.pointer else ""
+            refused.append(f"event {number}{place}: {error.message}")
+        else:
+            good.append(line)
+    return good, refused
 
 
 def batches(lines: list[bytes]) -> Iterator[list[bytes]]:
@@ -143,52 +163,29 @@ def _push_all(server: Server, lines: list[bytes]) -> list[dict[str, Any]]:
 def _push_batch(server: Server, batch: list[bytes], before: int) -> list[dict[str, Any]]:
     try:
         answer = server.request(
-            "POST",
-            "/events",
-            content=b"\n".join(batch),
-            headers={"Content-Type": "application/x-ndjson"},
+            "POST", "/events", content=b"\n".join(batch), headers={"Content-Type": "application/x-ndjson"}
         )
     except CommandFailed as failure:
-        rejected = _rejected_items(failure)
-        if rejected is not None:
-            return rejected
         if before:
             failure.details.append(f"The first {before} events were accepted; repeating them is harmless.")
         raise
-    items: list[dict[str, Any]] = answer["items"] if "items" in answer else [answer]
+    items: list[dict[str, Any]] = answer["items"]
     return items
 
 
-def _rejected_items(failure: CommandFailed) -> list[dict[str, Any]] | None:
-    """The server's answer for a batch of which nothing could be taken."""
-    document = failure.document
-    problem = document.get("error") if isinstance(document, dict) else None
-    if problem and problem.get("status") in {httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY}:
-        items = problem.get("items")
-        return items if isinstance(items, list) else None
-    return None
-
-
-def _report(items: list[dict[str, Any]], as_json: bool) -> None:
-    rejected = [(n, item) for n, item in enumerate(items, 1) if item["disposition"] in {"rejected", "deadLettered"}]
-    document = {"accepted": len(items) - len(rejected), "rejected": len(rejected), "items": items}
-    if rejected:
-        details = [
-            f"event {n} ({item.get('id') or 'no id'}): {item.get('reason')}"
-            for n, item in rejected[:SHOWN_REJECTIONS]
-        ]
-        if len(rejected) > SHOWN_REJECTIONS:
-            details.append(f"and {len(rejected) - SHOWN_REJECTIONS} more")
-        message = f"{len(rejected)} of {len(items)} events were rejected"
-        raise CommandFailed(message, details, document=document)
+def _report(items: list[dict[str, Any]], refused: list[str], as_json: bool) -> None:
+    document = {"accepted": len(items), "rejected": len(refused), "items": items, "problems": refused}
+    if refused:
+        shown = refused[:SHOWN_REFUSALS]
+        if len(refused) > SHOWN_REFUSALS:
+            shown.append(f"and {len(refused) - SHOWN_REFUSALS} more")
+        sent = f"{len(items)} others were pushed" if items else "nothing was pushed"
+        raise CommandFailed(f"{len(refused)} events are wrong; {sent}", shown, document=document)
     if as_json:
         print_document(document)
         return
     if len(items) == 1:
-        names = ("id", "disposition", "device")
-        print_fields((name, items[0].get(name)) for name in names)
+        print_fields((name, items[0].get(name)) for name in ("id", "disposition", "device"))
         say(f"see `stepwell trace {items[0].get('id')}`")
     else:
         print_fields([("accepted", len(items))])
-
-

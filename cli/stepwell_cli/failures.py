@@ -13,7 +13,7 @@ import click
 UsageError = click.UsageError
 
 
-class CommandFailed(Exception):  # noqa: N818 - named as what happened
+class CommandFailed(Exception):
     """The command failed. `details` are further lines, `document` what `--json` prints."""
 
     exit_code = 1

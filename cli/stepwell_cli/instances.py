@@ -20,7 +20,8 @@ InstanceArgument = Annotated[str, typer.Argument(metavar="ID", help="The instanc
 StatusFilter = Annotated[
     list[str] | None,
     typer.Option(
-        "--status", help="running, succeeded, failed, timedOut, cancelled or quarantined; may be repeated."
+        "--status",
+        help="pending, running, succeeded, failed, timedOut, cancelled or quarantined; may be repeated.",
     ),
 ]
 
@@ -170,7 +171,7 @@ def history_entries(server: Server, instance: str) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     following: int | None = None
     while True:
-        page = server.get(f"/workflows/{segment(instance)}/history", start=following, limit=PAGE)
+        page = server.get(f"/workflows/{segment(instance)}/history", cursor=following, limit=PAGE)
         entries += page["items"]
         following = page.get("next")
         if following is None:
@@ -183,7 +184,7 @@ def wait_for_end(server: Server, instance: str, seconds: float) -> dict[str, Any
     pause = FIRST_LOOK_SECONDS
     while True:
         answer: dict[str, Any] = server.get(f"/workflows/{segment(instance)}")
-        if answer["status"] != "running":
+        if answer["status"] not in {"pending", "running"}:
             return answer
         if time.monotonic() >= until:
             raise CommandFailed(f"{instance} still runs after {seconds:g} s", document=answer)

@@ -8,7 +8,9 @@ import time
 def configure_logging(level: str, name: str) -> None:
     """Set up the root logger of this process. Other libraries are heard from warnings on."""
     handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter(f"%(asctime)s.%(msecs)03dZ {name:<9} %(levelname)-7s %(message)s", "%H:%M:%S")
+    formatter = logging.Formatter(
+        f"%(asctime)s.%(msecs)03dZ {name:<9} %(levelname)-7s %(message)s", "%H:%M:%S"
+    )
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     root = logging.getLogger()

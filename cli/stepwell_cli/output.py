@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 STATUS_COLOURS = {
+    "pending": "blue",
     "running": "cyan",
     "succeeded": "green",
     "failed": "red",

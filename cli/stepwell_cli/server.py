@@ -1,5 +1,6 @@
 """The HTTP side of the client commands: which server, its answers, and its problems as our failures."""
 
+import getpass
 import json
 import time
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ class Server:
 
     def __init__(self, url: str | None = None, key: str | None = None, data_dir: Path | None = None) -> None:
         self.url = (url or _local_url(data_dir) or DEFAULT_URL).rstrip("/")
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"X-Actor": _user_name()} | ({"Authorization": f"Bearer {key}"} if key else {})
         try:
             self._client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS)
         except (httpx.InvalidURL, ValueError) as error:
@@ -126,6 +127,14 @@ def _document(response: httpx.Response) -> Any:
 def _wait_seconds(response: httpx.Response) -> float:
     asked = response.headers.get("Retry-After", "1")
     return min(float(asked), MAX_WAIT_SECONDS) if asked.isdigit() else 1.0
+
+
+def _user_name() -> str:
+    """Who sits here, for the audit; a header takes ASCII only."""
+    try:
+        return getpass.getuser().encode("ascii", "replace").decode()
+    except (OSError, KeyError):  # a user id without a name, as in some containers
+        return "unknown"
 
 
 def _local_url(data_dir: Path | None) -> str | None:

@@ -31,7 +31,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class ChildPlan:
-    """A child to keep running. Those with a lower `stop_order` end first, and are gone before the next ones are told."""
+    """A child to keep running. Those with a lower `stop_order` are gone before the next ones are told to end."""
 
     name: str
     order: dict[str, Any]
@@ -106,8 +106,7 @@ class Supervisor:
     def watch(self, timeout_seconds: float) -> list[Death]:
         """Wait for a signal or a death, at most so long; the children that died (they will be started again)."""
         self._sleep(timeout_seconds)
-        deaths = [death for child in self._children.values() if (death := self._buried(child))]
-        return deaths
+        return [death for child in self._children.values() if (death := self._buried(child))]
 
     def run(self) -> None:
         """Keep the children running until a signal says stop."""
@@ -123,7 +122,9 @@ class Supervisor:
     def stop(self) -> None:
         """End all children, the lower `stop_order` first; hard after the grace time or a second signal."""
         for order in sorted({child.plan.stop_order for child in self._children.values()}):
-            group = [c for c in self._children.values() if c.plan.stop_order == order and c.process is not None]
+            group = [
+                c for c in self._children.values() if c.plan.stop_order == order and c.process is not None
+            ]
             for child in group:
                 _signal(child, signal.SIGTERM)
             self._await_end(group)
@@ -160,7 +161,11 @@ class Supervisor:
         lived = time.monotonic() - child.started
         child.deaths = 0 if lived > HEALTHY_SECONDS else child.deaths + 1
         child.process = None
-        pause = min(FIRST_BACKOFF_SECONDS * 2 ** (child.deaths - 1), LONGEST_BACKOFF_SECONDS) if child.deaths else 0
+        pause = (
+            min(FIRST_BACKOFF_SECONDS * 2 ** (child.deaths - 1), LONGEST_BACKOFF_SECONDS)
+            if child.deaths
+            else 0
+        )
         child.restart_at = time.monotonic() + pause
         return Death(child.plan.name, code)
 

@@ -46,7 +46,6 @@ MACHINE_ERRORS: Final = frozenset(
 )
 """The names the machine raises itself; `States.ALL` is only a pattern."""
 
-_NOT_IN_ALL = frozenset({RUNTIME, DATA_LIMIT_EXCEEDED})
 _CANDIDATES = 1_000
 
 
@@ -77,13 +76,13 @@ class CompileProblem(Exception):
 def matches_error(names: Sequence[str], error: str) -> bool:
     """Whether a `retry` or `catch` that lists `names` takes `error`.
 
-    `States.ALL` takes all but the two that end an execution whatever it catches (`States.Runtime`,
-    `States.DataLimitExceeded`); `States.TaskFailed` takes all but `States.Timeout`. A name takes itself.
+    `States.Runtime` ends an execution whatever it catches, even by that name, as AWS does it. Else a name takes
+    itself, `States.ALL` everything, and `States.TaskFailed` everything but `States.Timeout`.
     """
+    if error == RUNTIME:
+        return False
     for name in names:
-        if name == error:
-            return True
-        if name == ALL and error not in _NOT_IN_ALL:
+        if name in (error, ALL):
             return True
         if name == TASK_FAILED and error != TIMEOUT:
             return True

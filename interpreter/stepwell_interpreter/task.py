@@ -146,6 +146,7 @@ def completed(draft: Draft, frame: Frame, step: TaskStep, record: ActivityComple
 
 def called_back(draft: Draft, frame: Frame, step: TaskStep, record: CallbackEnded) -> None:
     """Someone answered the callback token: the task ends now, or when its body has ended."""
+    note(draft, "CallbackReceived", frame, attempt=record.attempt, error=record.error, actor=record.actor)
     if frame.phase == "callback":
         _call_back(draft, frame, step, record.output, record.error, record.cause)
     else:

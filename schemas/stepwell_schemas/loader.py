@@ -51,9 +51,13 @@ def load_definition(
         text = read_source(source, label)
         form = format or _format_of(text)
         document, positions, notes = _read(text.text, form)
+        return _checked(document, positions, notes, text, form)
     except SyntaxFault as fault:
         return LoadResult(None, None, (_problem(fault, label),), format=format or "yaml")
-    return _checked(document, positions, notes, text, form)
+    except RecursionError:
+        # The allowed depth fits Python's own limit, unless the caller has used most of that already.
+        deep = SyntaxFault("too-deep", "nested too deeply to be checked here")
+        return LoadResult(None, None, (_problem(deep, label),), format=format or "yaml")
 
 
 def _format_of(text: SourceText) -> Format:

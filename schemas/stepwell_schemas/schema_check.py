@@ -37,6 +37,8 @@ def _findings(error: _Error) -> Iterator[Finding]:
     path = tuple(error.absolute_path)
     if error.validator in ("oneOf", "not") and not isinstance(error.instance, dict):
         return  # a rule between keys; that this is no object is told already
+    if error.validator == "pattern" and error.instance == "" and "minLength" in error.schema:
+        return  # that it is empty is told already
     match error.validator:
         case "additionalProperties":
             yield from _unknown_keys(error, path)
@@ -160,9 +162,6 @@ def _bad_time(error: _Error, path: PathInDocument, checker: Any) -> Finding:
 
 
 def _bad_word(error: _Error, path: PathInDocument, words: list[str]) -> Finding:
-    if not isinstance(error.instance, str):
-        message = f"must be one of {', '.join(words)}, not {kind_of(error.instance)}"
-        return Finding("wrong-type", message, path, help=_description(error))
     guess = did_you_mean(error.instance, words)
     message = f"{quoted(error.instance)} is not one of {', '.join(words)}{guess}"
     return Finding("bad-value", message, path, help=_description(error))

@@ -156,7 +156,7 @@ def _followers(scope: _Scope) -> Iterator[Finding]:
         if _kind(state) not in _STEPS:
             continue
         path = (*scope.path, "states", name)
-        follows, ends = "next" in state, state.get("end") is True
+        follows, ends = "next" in state, state.get("end", False) is not False
         if follows and ends:
             message = f"state {quoted(name)} has both next and end: true; take one away"
             yield Finding("next-and-end", message, (*path, "end"), at_key=True)

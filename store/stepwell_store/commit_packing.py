@@ -8,11 +8,17 @@ from typing import Any
 
 from stepwell_store.keys import Keys
 from stepwell_store.positions import format_position, next_position, parse_position
-from stepwell_store.protocol import START, Commit, CommitResult
+from stepwell_store.protocol import START, Commit, CommitResult, Entry
 from stepwell_store.retention import ledger_cutoff, seen_bucket
 from stepwell_store.searching import device_of
 
 Argument = bytes | str | int
+
+LEDGER_SEPARATOR = b"\x1e"
+"""Between the ledger entries of one commit, which are one entry of the stream: no JSON text holds this byte."""
+
+LEDGER_SHIFT = 32
+"""A ledger position's number is the stream's number shifted by this, plus the place within the commit."""
 
 
 def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
@@ -25,7 +31,7 @@ def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
     _pack_timers(arguments, commit)
     _pack_attempts(arguments, commit)
     _pack_list(arguments, [part for pair in commit.seen.items() for part in pair])
-    _pack_list(arguments, commit.ledger)
+    arguments.append(LEDGER_SEPARATOR.join(commit.ledger))
     _pack_list(arguments, commit.outbox)
     _pack_list(arguments, commit.dead)
     _pack_list(arguments, commit.unreserved)
@@ -175,3 +181,19 @@ def _pack_groups(arguments: list[Argument], groups: Mapping[str, list[Any]]) -> 
     for name, values in groups.items():
         arguments += (name, len(values))
         arguments += values
+
+
+def ledger_entries(position: str, joined: bytes) -> list[Entry]:
+    """The ledger entries of one entry of the stream, each with a position of its own."""
+    milliseconds, number = parse_position(position)
+    first = number << LEDGER_SHIFT
+    return [
+        Entry(format_position((milliseconds, first + place)), {b"e": entry})
+        for place, entry in enumerate(joined.split(LEDGER_SEPARATOR))
+    ]
+
+
+def ledger_stream_position(position: str) -> str:
+    """The stream's entry that holds this ledger position."""
+    milliseconds, number = parse_position(position)
+    return format_position((milliseconds, number >> LEDGER_SHIFT))

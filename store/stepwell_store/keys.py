@@ -25,7 +25,8 @@ One partition, `{<ns>:<p>}:...`, where everything shares one hash tag, so that o
     inbox                     stream   `r`: record JSON; request_start.lua, report.lua, append_records; commit
                                        trims it through the applied position
     outbox                    stream   `c`: command JSON; commit appends and trims what is dispatched
-    ledger                    stream   `e`: disposition JSON; commit appends, and trims after 12 days
+    ledger                    stream   `e`: a commit's disposition JSONs, separated by 0x1E; commit appends, and
+                                       trims after 12 days
     dead                      stream   `b`: dead letter JSON; commit; goes when replayed or discarded
     starts                    hash     instance -> fingerprint of its requested start; request_start.lua; goes
                                        with the instance, or when the start is refused

@@ -16,7 +16,6 @@ from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.errors import StoreUnavailable
 from stepwell_store.memory_store import MemoryStore
 from stepwell_store.protocol import Store
-from stepwell_store.redis_errors import translated
 from stepwell_store.redis_store import RedisStore
 
 FORMS = (
@@ -126,10 +125,8 @@ def _open_sentinel(parts: SplitResult) -> Redis:
         password=unquote(password) or None,
         **timeouts,
     )
-    with translated():
-        find_master: Callable[[str], Redis] = sentinel.master_for
-        master = find_master(unquote(service))
-    return master
+    find_master: Callable[[str], Redis] = sentinel.master_for
+    return find_master(unquote(service))
 
 
 def _host(text: str, parts: SplitResult) -> tuple[str, int]:

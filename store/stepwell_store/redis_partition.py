@@ -1,9 +1,16 @@
 """The owner's side on Redis: leases, reading what has come in, loading what a batch needs, committing it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-from stepwell_store.commit_packing import pack_commit, read_answer
+from stepwell_store.commit_packing import (
+    ledger_entries,
+    ledger_stream_position,
+    pack_commit,
+    read_answer,
+)
+from stepwell_store.positions import parse_position
 from stepwell_store.protocol import (
     START,
     Commit,
@@ -20,6 +27,9 @@ from stepwell_store.retention import SEEN_BUCKETS, kept_buckets
 
 LONGEST_BLOCK_MS = 20_000
 """Below the socket's time limit, so that a quiet log is no lost connection."""
+
+LEDGER_PAGE = 20
+"""Commits, each with up to hundreds of entries."""
 
 
 class RedisPartition(Linked):
@@ -99,7 +109,7 @@ class RedisPartition(Linked):
         return self._after(self._keys.of(partition, "outbox"), after, count)
 
     def ledger(self, partition: int, after: str, count: int) -> list[Entry]:
-        return self._after(self._keys.of(partition, "ledger"), after, count)
+        return list(islice(self._ledger_after(self._keys.of(partition, "ledger"), after), max(count, 0)))
 
     def trim_door(self, before: str) -> None:
         self._link.command("XTRIM", self._keys.events, "MINID", before)
@@ -109,6 +119,16 @@ class RedisPartition(Linked):
             [("HGET", self._keys.of(number, "meta"), "door") for number in range(self.partitions)]
         )
         return {number: _position(door) for number, door in enumerate(answers)}
+
+    def _ledger_after(self, key: str, after: str) -> Iterator[Entry]:
+        last = parse_position(after)
+        since = ledger_stream_position(after)
+        while found := self._link.command("XRANGE", key, since, "+", "COUNT", LEDGER_PAGE):
+            for position, fields in found:
+                for entry in ledger_entries(position.decode(), fields[b"e"]):
+                    if parse_position(entry.id) > last:
+                        yield entry
+            since = f"({found[-1][0].decode()}"
 
     def _lease_keys(self, partition: int) -> list[str]:
         return [self._keys.of(partition, "lease"), self._keys.of(partition, "meta")]

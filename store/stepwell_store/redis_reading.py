@@ -62,13 +62,14 @@ class RedisReading(Linked):
         self, filter: InstanceFilter, definitions: Sequence[str], limit: int, after: Place | None
     ) -> list[tuple[Place, int]]:
         """(place, partition) of the next members of the index, newest first."""
-        latest, is_cursor = filter.created_to_ms, False
-        if after is not None and (latest is None or after[0] <= latest):
-            latest, is_cursor = after[0], True
+        earliest, latest = filter.created_from_ms, filter.created_to_ms
+        is_cursor = after is not None and (latest is None or after[0] <= latest)
+        if after is not None and is_cursor:
+            latest = after[0]
+        if earliest is not None and latest is not None and latest < earliest:
+            return []
         highest = "+inf" if latest is None else latest
-        lowest = "-inf" if filter.created_from_ms is None else filter.created_from_ms
-        if is_cursor and filter.created_from_ms is not None and latest is not None:
-            is_cursor = latest >= filter.created_from_ms
+        lowest = "-inf" if earliest is None else earliest
         arguments = (highest, lowest, limit, "1" if is_cursor else "0")
         sets = [(number, keys) for number, keys in self._index_sets(filter, definitions) if keys]
         answers = self._link.run([Call("list_instances", keys, arguments) for _, keys in sets])

@@ -60,7 +60,12 @@ def event(
 ) -> DeviceEvent:
     """A device's event."""
     return DeviceEvent(
-        id=id, source="test", type=type, device="d1", data={} if data is None else data, received_ms=received_ms
+        id=id,
+        source="test",
+        type=type,
+        device="d1",
+        data={} if data is None else data,
+        received_ms=received_ms,
     )
 
 
@@ -89,7 +94,9 @@ class Run:
         self.apply(InstanceStarted(self.now_ms, {} if input is None else input, SEED, event))
         return self
 
-    def offer(self, type: str = "Seen", data: Any = None, *, id: str = "e1", received_ms: int | None = None) -> str:
+    def offer(
+        self, type: str = "Seen", data: Any = None, *, id: str = "e1", received_ms: int | None = None
+    ) -> str:
         """Offer a device's event; the answer."""
         received = self.now_ms if received_ms is None else received_ms
         return self.apply(EventOffered(self.now_ms, event(type, data, id=id, received_ms=received))).answer
@@ -107,9 +114,7 @@ class Run:
             ActivityCompleted(self.now_ms, command.attempt, command.token, output, self.now_ms, "w1")
         )
 
-    def fail(
-        self, error: str = "Boom", activity: str | None = None, *, retryable: bool = True
-    ) -> Decision:
+    def fail(self, error: str = "Boom", activity: str | None = None, *, retryable: bool = True) -> Decision:
         """Fail the oldest pending attempt (of an activity)."""
         command = self.pending(activity)
         del self.attempts[command.token]

@@ -1,8 +1,12 @@
-"""JSON documents for property tests."""
+"""JSON documents for property tests, and how those run."""
 
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+property_test = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+"""No deadline, since other tests share the processor; no example files beside the project."""
 
 scalars: st.SearchStrategy[Any] = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8)

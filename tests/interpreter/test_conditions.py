@@ -5,7 +5,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interpreter.json_values import documents
+from interpreter.json_values import documents, property_test
 from stepwell_interpreter.comparisons import compile_glob
 from stepwell_interpreter.conditions import compile_condition
 from stepwell_interpreter.failures import CompileProblem, StateFailure
@@ -233,6 +233,7 @@ def test_the_paths_of_a_condition_are_listed() -> None:
     ]
 
 
+@property_test
 @given(
     st.sampled_from([name for name in get_args(Operator) if not name.startswith("is")]), documents, documents
 )
@@ -276,6 +277,7 @@ def test_a_hostile_glob_is_linear() -> None:
     assert compile_glob("*a" * 500)("a" * 200_000) is True
 
 
+@property_test
 @given(st.text(alphabet="ab*\\", max_size=8), st.text(alphabet="ab", max_size=8))
 def test_a_glob_agrees_with_trying_everything(pattern: str, text: str) -> None:
     assert compile_glob(pattern)(text) is _tried(pattern, text)

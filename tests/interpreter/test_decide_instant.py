@@ -68,7 +68,8 @@ def test_the_first_rule_that_holds_leads_on() -> None:
 
 def test_a_choice_records_what_it_has_evaluated_and_no_more() -> None:
     run = choice(
-        {"variable": "$.input.n", "equals": 5, "next": "Yes"}, {"variable": "$.input.n", "equals": 6, "next": "No"}
+        {"variable": "$.input.n", "equals": 5, "next": "Yes"},
+        {"variable": "$.input.n", "equals": 6, "next": "No"},
     ).start({"n": 5})
     (left,) = run.of("ChoiceStateExited")
     assert (left["rule"], left["next"], len(left["conditions"])) == (0, "Yes", 1)
@@ -100,7 +101,9 @@ def test_a_wrong_output_path_fails_the_instance() -> None:
 
 
 def test_fail_gives_its_error_and_cause() -> None:
-    run = Run(program({"A": {"type": "fail", "error": "Refused", "cause": "$.input.why"}})).start({"why": "late"})
+    run = Run(program({"A": {"type": "fail", "error": "Refused", "cause": "$.input.why"}})).start(
+        {"why": "late"}
+    )
     assert (run.status, run.instance.error, run.instance.cause) == ("failed", "Refused", "late")
 
 
@@ -175,7 +178,10 @@ def test_after_the_end_everything_is_answered_ended(record: Any) -> None:
 
 # -- the instance's own timeout ------------------------------------------------------------------------------
 
-WAITING = {"A": {"type": "wait", "event": "Seen", "end": True}, "Late": {"type": "succeed", "output": "$.error"}}
+WAITING = {
+    "A": {"type": "wait", "event": "Seen", "end": True},
+    "Late": {"type": "succeed", "output": "$.error"},
+}
 
 
 def test_the_instances_timeout_ends_it() -> None:

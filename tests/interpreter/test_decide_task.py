@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from interpreter.given import START_MS, Run, program
 from stepwell_interpreter.decide import heartbeat_token
+from stepwell_interpreter.draft import json_size
+from stepwell_interpreter.failures import StateFailure
 from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.commands import CancelActivity, CancelChild
 from stepwell_schemas.records import (
@@ -196,7 +198,9 @@ def test_a_pause_that_is_no_duration_is_a_failure_of_its_own() -> None:
 
 
 def test_a_catch_takes_the_error_and_keeps_it() -> None:
-    run = task(retry=[], catch=[{"errors": ["X"], "next": "Last"}, {"next": "Caught", "resultPath": "$.state.why"}])
+    run = task(
+        retry=[], catch=[{"errors": ["X"], "next": "Last"}, {"next": "Caught", "resultPath": "$.state.why"}]
+    )
     run.start().fail()
     assert run.output["state"] == {"why": {"error": "Boom", "cause": "because"}}
     assert run.output["caught"] == {"error": "Boom", "cause": "because", "state": "Task"}
@@ -255,9 +259,9 @@ def test_a_result_beyond_the_limit_can_be_caught_by_its_name() -> None:
 
 
 def test_a_value_that_json_cannot_hold_is_a_runtime_error() -> None:
-    run = task().start()
-    run.complete(1 << 80)
-    assert run.instance.error == "States.Runtime"
+    with pytest.raises(StateFailure, match="JSON") as raised:
+        json_size(1 << 80)
+    assert raised.value.error == "States.Runtime"
 
 
 # -- time ----------------------------------------------------------------------------------------------------
@@ -380,7 +384,9 @@ def test_only_a_states_own_timeout_bounds_the_callback() -> None:
     assert run.instance.error == "States.Timeout"
 
 
-@pytest.mark.parametrize(("attempt", "token"), [("0/Task/1/1", "guess"), ("7/Task/1/1", None), ("0/Task/1/2", None)])
+@pytest.mark.parametrize(
+    ("attempt", "token"), [("0/Task/1/1", "guess"), ("7/Task/1/1", None), ("0/Task/1/2", None)]
+)
 def test_a_callback_with_a_wrong_token_or_place_is_stale(attempt: str, token: str | None) -> None:
     run = task(callback=True).start()
     known = run.pending().callback_token

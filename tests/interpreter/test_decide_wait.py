@@ -224,7 +224,13 @@ def test_an_event_goes_to_the_first_frame_that_waits_for_it() -> None:
 def test_a_raised_event_that_nothing_waits_for_is_kept_for_the_wait_that_opens() -> None:
     states = {
         "Pause": {"type": "wait", "duration": 5, "next": "Wait"},
-        "Wait": {"type": "wait", "event": "Seen", "match": {"n": 2}, "resultPath": "$.state.got", "next": "Done"},
+        "Wait": {
+            "type": "wait",
+            "event": "Seen",
+            "match": {"n": 2},
+            "resultPath": "$.state.got",
+            "next": "Done",
+        },
         **DONE,
     }
     run = Run(program(states)).start()

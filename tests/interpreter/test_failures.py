@@ -12,7 +12,7 @@ from stepwell_interpreter.failures import (
 )
 
 
-@pytest.mark.parametrize("error", sorted(MACHINE_ERRORS | {"PaymentRefused"}))
+@pytest.mark.parametrize("error", sorted(MACHINE_ERRORS - {"States.Runtime"} | {"PaymentRefused"}))
 def test_a_name_takes_itself(error: str) -> None:
     assert matches_error(["Other", error], error)
     assert not matches_error(["Other"], error)
@@ -25,7 +25,7 @@ def test_a_name_takes_itself(error: str) -> None:
         ("States.Timeout", True),
         ("States.TaskFailed", True),
         ("States.Runtime", False),
-        ("States.DataLimitExceeded", False),
+        ("States.DataLimitExceeded", True),
     ],
 )
 def test_states_all_takes_all_but_what_ends_an_execution(error: str, taken: bool) -> None:
@@ -38,6 +38,11 @@ def test_states_all_takes_all_but_what_ends_an_execution(error: str, taken: bool
 )
 def test_task_failed_takes_all_but_a_timeout(error: str, taken: bool) -> None:
     assert matches_error(["States.TaskFailed"], error) is taken
+
+
+@pytest.mark.parametrize("name", ["States.Runtime", "States.ALL", "States.TaskFailed"])
+def test_nothing_takes_a_runtime_error(name: str) -> None:
+    assert not matches_error([name], "States.Runtime")
 
 
 def test_an_empty_list_takes_nothing() -> None:

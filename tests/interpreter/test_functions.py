@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interpreter.json_values import documents
+from interpreter.json_values import documents, property_test
 from stepwell_interpreter.failures import CompileProblem, StateFailure
 from stepwell_interpreter.function_arguments import LARGEST, LONGEST_LIST, LONGEST_TEXT
 from stepwell_interpreter.functions import Function, functions
@@ -191,6 +191,7 @@ def test_unique_refuses_what_is_too_deep() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(functions()))
+@property_test
 @given(arguments=st.lists(documents, max_size=4))
 def test_every_function_is_total(name: str, arguments: list[Any]) -> None:
     function = functions()[name]
@@ -201,6 +202,7 @@ def test_every_function_is_total(name: str, arguments: list[Any]) -> None:
             assert failure.error == "States.IntrinsicFailure"  # noqa: PT017 - either outcome is right
 
 
+@property_test
 @given(st.lists(st.one_of(st.integers(), st.floats()), min_size=2, max_size=2))
 def test_arithmetic_is_total_and_never_gives_what_json_cannot_hold(numbers: list[float]) -> None:
     for name in ("$add", "$subtract", "$multiply", "$divide", "$min", "$max"):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from interpreter.json_values import documents
+from interpreter.json_values import documents, property_test
 from stepwell_interpreter.failures import CompileProblem, StateFailure
 from stepwell_interpreter.matching import compile_match, matches, near_miss, near_miss_rank
 from stepwell_interpreter.scope import Scope
@@ -112,6 +112,7 @@ def test_the_likeliest_mistake_is_the_nearest() -> None:
     assert ranked == [{"orderId": 17}, {"orderID": "17"}, {"orderId": 18}, {}]
 
 
+@property_test
 @given(documents, documents)
 def test_matching_and_its_explanation_agree_on_any_data(data: Any, wanted: Any) -> None:
     pairs = [["a.b", wanted], ["c", wanted]]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interpreter.json_values import documents, keys
+from interpreter.json_values import documents, keys, property_test
 from stepwell_interpreter.failures import CompileProblem, StateFailure
 from stepwell_interpreter.paths import (
     compile_members,
@@ -161,6 +161,7 @@ def test_texts_that_begin_with_a_dollar_and_a_segment_are_paths(value: Any, answ
     assert is_path(value) is answer
 
 
+@property_test
 @given(st.text(max_size=20))
 def test_any_text_is_a_path_or_a_problem(rest: str) -> None:
     try:
@@ -174,6 +175,7 @@ def test_any_text_is_a_path_or_a_problem(rest: str) -> None:
         path(SCOPE)
 
 
+@property_test
 @given(st.lists(st.one_of(keys, st.integers(-9, 9)), max_size=4))
 def test_written_members_read_as_the_same(members: list[str | int]) -> None:
     text = "$.state" + "".join(
@@ -275,6 +277,7 @@ def test_a_target_is_plain_and_below_state(text: str, message: str) -> None:
     assert message in raised.value.message
 
 
+@property_test
 @given(documents, st.lists(st.one_of(keys, st.integers(-3, 3)), min_size=1, max_size=4), documents)
 def test_set_in_never_changes_its_input(document: Any, members: list[str | int], value: Any) -> None:
     before = copy.deepcopy(document)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from interpreter.json_values import property_test
 from stepwell_interpreter.retry import LONGEST_MS, Jitter, delay_ms
 
 
@@ -34,6 +35,7 @@ def test_attempt_zero_counts_as_the_first() -> None:
     assert delay_ms(1_000, 2.0, 0, None, "none", "") == 1_000
 
 
+@property_test
 @given(st.text(max_size=8), st.integers(1, 200))
 def test_jitter_stays_within_its_bounds(seed: str, attempt: int) -> None:
     delay = delay_ms(1_000, 2.0, attempt, 30_000, "none", seed)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from interpreter.json_values import documents, keys, scalars
+from interpreter.json_values import documents, keys, property_test, scalars
 from stepwell_interpreter.failures import CompileProblem, StateFailure
 from stepwell_interpreter.functions import functions
 from stepwell_interpreter.scope import Scope
@@ -164,6 +164,7 @@ templates: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@property_test
 @given(templates, documents, documents)
 def test_a_template_raises_nothing_but_state_failures(template: Any, state: Any, given_input: Any) -> None:
     try:
@@ -179,6 +180,7 @@ def test_a_template_raises_nothing_but_state_failures(template: Any, state: Any,
     assert results[0] == results[1]
 
 
+@property_test
 @given(documents)
 def test_any_document_is_a_template_or_a_problem(template: Any) -> None:
     try:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from interpreter.json_values import documents
+from interpreter.json_values import documents, property_test
 from stepwell_interpreter.values import (
     brief,
     comparable,
@@ -51,6 +51,7 @@ def test_equality_survives_any_depth() -> None:
     assert same(left, right)
 
 
+@property_test
 @given(documents)
 def test_a_document_is_the_same_as_itself(document: Any) -> None:
     assert same(document, document)

@@ -145,6 +145,57 @@ def test_a_mistake_is_told_once_with_place_and_way_out(
     assert words in problem.message
 
 
+@pytest.mark.parametrize(
+    ("state", "pointer", "words"),
+    [
+        ("{type: task, activity: a, retry: 5, end: true}", "/retry", "a list or an object, not a number"),
+        (
+            "{type: task, activity: a, retry: {maxAttempts: -1}, end: true}",
+            "/retry/maxAttempts",
+            "-1 is less than 0",
+        ),
+        (
+            "{type: task, activity: a, retry: [{jitter: 1}], end: true}",
+            "/retry/0/jitter",
+            "must be a text, not a number",
+        ),
+        ("{type: task, activity: a, priority: 101, end: true}", "/priority", "101 is more than 100"),
+        ("{type: task, activity: '', end: true}", "/activity", "must not be empty"),
+        ("{type: task, activity: a b, end: true}", "/activity", "letters, digits"),
+        ("{type: task, activity: a, next: }", "/next", "must be a text, not null"),
+        ("{type: task, activity: a, end: yes}", "/end", 'a boolean, not a text ("yes")'),
+        ("{type: task, activity: a, timeout: {a: 1}, end: true}", "/timeout", "is not a duration"),
+        (
+            "{type: wait, duration: 5, timeout: 5, end: true}",
+            "/timeout",
+            "timeout cannot stand beside duration",
+        ),
+        ("{type: wait, duration: 5, match: {a: 1}, end: true}", "/match", "match needs event beside it"),
+        ("{type: wait, event: X, match: [], end: true}", "/match", "must be an object, not a list"),
+        ("{type: choice, choices: []}", "/choices", "must not be empty"),
+        ("{type: choice, choices: [{equals: 1, variable: $.x, and: [], next: A}]}", "/choices/0/and", ""),
+        ("{type: pass, set: {$.input.a: 1}, end: true}", "/set/$.input.a", "the key"),
+        ("{type: compensation, steps: all, end: true}", "/steps", '"all" is not one of auto'),
+        ("{type: compensation, steps: [{activty: a}], end: true}", "/steps/0/activty", "activity"),
+        ("{type: fail, next: A}", "/next", "it belongs to"),
+        ("foo", "", "must be an object, not a text"),
+        ("{}", "", "type is missing"),
+    ],
+)
+def test_a_wrong_value_is_told_in_an_authors_words(state: str, pointer: str, words: str) -> None:
+    problems = load(HEAD + f"states: {{A: {state}}}").errors
+    assert problems[0].pointer == f"/states/A{pointer}"
+    assert words in problems[0].message
+
+
+def test_a_name_may_be_neither_empty_nor_endless() -> None:
+    for name, words in (("''", "must not be empty"), ("x" * 129, "more than 128 characters")):
+        (problem,) = load(HEAD.replace(": A", f": {name}") + f"states: {{{name}: {{type: succeed}}}}").errors[
+            1:
+        ]
+        assert words in problem.message
+
+
 def test_all_problems_are_told_together_in_the_order_of_the_source() -> None:
     text = (
         ONBOARDING.replace("jitter: none", "jitter: 5")
@@ -185,10 +236,8 @@ def test_a_machine_that_cannot_end_is_refused_unless_it_waits() -> None:
 
 
 def test_a_branch_that_cannot_end_is_refused() -> None:
-    text = (
-        HEAD
-        + "states: {A: {type: map, items: $.input, startAt: B, states: {B: {type: wait, event: X, next: B}}, end: true}}"
-    )
+    inner = "{B: {type: wait, event: X, next: B}}"
+    text = HEAD + f"states: {{A: {{type: map, items: $.input, startAt: B, states: {inner}, end: true}}}}"
     assert told(text) == [("no-terminal-state", "/states/A/states")]
 
 
@@ -300,6 +349,19 @@ def test_a_definition_of_its_own_dump_is_the_same() -> None:
     assert definition is not None
     again = load_definition(definition.model_dump_json(by_alias=True, exclude_unset=True))
     assert again.definition == definition
+
+
+def test_deep_conditions_load_and_a_caller_deep_in_its_own_stack_is_told() -> None:
+    nested = "{not: " * 90 + "{variable: $.x, equals: 1}" + "}" * 89 + ", next: B}"
+    text = HEAD + f"states: {{A: {{type: choice, choices: [{nested}]}}, B: {{type: succeed}}}}"
+    assert told(text) == []
+
+    def deeply(levels: int) -> LoadResult:
+        return deeply(levels - 1) if levels else load(text)
+
+    codes = {tuple(problem.code for problem in deeply(levels).problems) for levels in (300, 500, 700)}
+    assert codes <= {(), ("too-deep",)}
+    assert ("too-deep",) in codes
 
 
 @given(st.text() | st.binary())

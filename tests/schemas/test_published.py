@@ -1,6 +1,7 @@
 """The published JSON Schemas: equal to the models, sound, and true to what we store."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -38,6 +39,15 @@ def test_a_published_file_is_what_the_models_say(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_published_file_is_a_sound_schema(name: str) -> None:
     Draft202012Validator.check_schema(publish.published(name))
+
+
+def test_publishing_writes_every_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(publish, "FOLDER", tmp_path / "published")
+    publish.main()
+    assert len(capsys.readouterr().out.splitlines()) == len(NAMES)
+    assert sorted(path.name for path in (tmp_path / "published").iterdir()) == sorted(NAMES)
 
 
 def test_nothing_else_is_published() -> None:

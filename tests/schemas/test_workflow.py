@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from schemas.documents import definition
+from schemas.documents import SMALLEST, definition
 from stepwell_schemas.conditions import OPERATORS, Condition
 from stepwell_schemas.states import STATE_MODELS, MapState, ParallelState, Quorum, TaskState, WaitState
 from stepwell_schemas.workflow import WorkflowDefinition
@@ -12,19 +12,6 @@ from stepwell_schemas.workflow import WorkflowDefinition
 
 def state(**content: Any) -> Any:
     return WorkflowDefinition.model_validate(definition(A=content)).states["A"]
-
-
-SMALLEST: dict[str, dict[str, Any]] = {
-    "task": {"activity": "a"},
-    "wait": {"duration": 5},
-    "choice": {"choices": [{"variable": "$.x", "isPresent": True, "next": "A"}]},
-    "parallel": {"branches": {"x": {"startAt": "A", "states": {"A": {"type": "succeed"}}}}},
-    "map": {"items": "$.input", "startAt": "A", "states": {"A": {"type": "succeed"}}},
-    "compensation": {},
-    "pass": {},
-    "succeed": {},
-    "fail": {},
-}
 
 
 @pytest.mark.parametrize("kind", STATE_MODELS)

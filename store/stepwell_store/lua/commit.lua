@@ -6,7 +6,7 @@
 --     time. Only the last commit can be repeated, since an owner sends the next one after it has the answer;
 --   * wholeness: what can fail (the fence) is checked before the first write. Redis refuses a script that would
 --     exceed maxmemory at its first write, before anything is changed.
--- Values come flat and grouped by command, so that one redis.call writes many of them; a call gets at most 1,000
+-- Values come flat and grouped by command, so that one call writes many of them; a call gets at most 1,000
 -- values, because unpack fails at about 8,000. All keys begin with the partition's prefix (one hash tag).
 --
 -- KEYS[1]   the partition's meta hash
@@ -15,10 +15,11 @@
 --           9 dispatched ("" = as before), 10 smallest outbox position that stays,
 --           11 dedupe bucket, 12 smallest ledger position that stays,
 --           13... sections in the order of the calls below. A list is its length and its values; a group list
---           is the number of groups, and per group its name and a list.
+--           is the number of groups, and per group its name and a list. The batch's ledger entries are one value.
 -- Returns   {"committed", next due timer ms or "", first outbox position or "", number of outbox entries}
 --           or {"stale"}
 
+local call = redis.call
 local CHUNK = 1000
 local DEDUPE_BUCKETS = 3
 local meta = KEYS[1]
@@ -26,11 +27,11 @@ local prefix = ARGV[1]
 local at = 13
 
 local function answer(outbox_first, outbox_count)
-  local first = redis.call('ZRANGE', prefix .. 'timers', 0, 0, 'WITHSCORES')
+  local first = call('ZRANGE', prefix .. 'timers', 0, 0, 'WITHSCORES')
   return {'committed', first[2] or '', outbox_first, outbox_count}
 end
 
-local known = redis.call('HMGET', meta, 'epoch', 'revision', 'token', 'bucket', 'outbox_first', 'outbox_count')
+local known = call('HMGET', meta, 'epoch', 'revision', 'token', 'bucket', 'outbox_first', 'outbox_count')
 if known[3] == ARGV[5] then
   return answer(known[5], known[6])
 end
@@ -51,10 +52,14 @@ end
 
 local function list(command, key)
   local length = count()
+  if length == 1 then
+    call(command, key, value())
+    return
+  end
   local last = at + length - 1
   while at <= last do
     local stop = math.min(at + CHUNK - 1, last)
-    redis.call(command, key, unpack(ARGV, at, stop))
+    call(command, key, unpack(ARGV, at, stop))
     at = stop + 1
   end
 end
@@ -65,37 +70,28 @@ local function groups(command, family)
   end
 end
 
-local function entries(key, name)
-  local length = count()
-  for index = at, at + length - 1 do
-    redis.call('XADD', key, '*', name, ARGV[index])
-  end
-  at = at + length
-  return length
-end
-
 local function remove_instance(instance)
-  local document = redis.call('HGET', prefix .. 'instances', instance)
+  local document = call('HGET', prefix .. 'instances', instance)
   if document then
     local device = cjson.decode(document)['device']
     if type(device) == 'string' then
-      redis.call('ZREM', prefix .. 'runs:' .. device, instance)
+      call('ZREM', prefix .. 'runs:' .. device, instance)
     end
   end
-  redis.call('HDEL', prefix .. 'instances', instance)
-  redis.call('HDEL', prefix .. 'starts', instance)
-  redis.call('DEL', prefix .. 'history:' .. instance)
+  call('HDEL', prefix .. 'instances', instance)
+  call('HDEL', prefix .. 'starts', instance)
+  call('DEL', prefix .. 'history:' .. instance)
 end
 
 local function remove_device(device)
-  redis.call('HDEL', prefix .. 'devices', device)
-  redis.call('DEL', prefix .. 'events:' .. device, prefix .. 'available:' .. device)
+  call('HDEL', prefix .. 'devices', device)
+  call('DEL', prefix .. 'events:' .. device, prefix .. 'available:' .. device)
 end
 
 -- The list's index follows from the sequence of its first event.
 local function drop_before(device, first_kept)
   local events = prefix .. 'events:' .. device
-  local head = redis.call('LINDEX', events, 0)
+  local head = call('LINDEX', events, 0)
   if not head then
     return
   end
@@ -103,33 +99,33 @@ local function drop_before(device, first_kept)
   if first >= first_kept then
     return
   end
-  redis.call('LTRIM', events, first_kept - first, -1)
+  call('LTRIM', events, first_kept - first, -1)
   for from = first, first_kept - 1, CHUNK do
     local gone = {}
     for sequence = from, math.min(from + CHUNK, first_kept) - 1 do
       gone[#gone + 1] = string.format('%.0f', sequence)
     end
-    redis.call('SREM', prefix .. 'available:' .. device, unpack(gone))
+    call('SREM', prefix .. 'available:' .. device, unpack(gone))
   end
 end
 
 -- A worker may have claimed the attempt since the owner looked; its lease then decides.
 local function postpone(token, deadline_ms)
-  if redis.call('HEXISTS', prefix .. 'claims', token) == 0 then
-    local current = redis.call('ZSCORE', prefix .. 'deadlines', token)
+  if call('HEXISTS', prefix .. 'claims', token) == 0 then
+    local current = call('ZSCORE', prefix .. 'deadlines', token)
     if current and tonumber(current) < tonumber(deadline_ms) then
-      redis.call('ZADD', prefix .. 'deadlines', deadline_ms, token)
+      call('ZADD', prefix .. 'deadlines', deadline_ms, token)
     end
   end
 end
 
 -- positions
 if ARGV[7] ~= '' then
-  redis.call('XTRIM', prefix .. 'inbox', 'MINID', ARGV[7])
+  call('XTRIM', prefix .. 'inbox', 'MINID', ARGV[7])
 end
 if ARGV[9] ~= '' then
-  redis.call('XTRIM', prefix .. 'outbox', 'MINID', ARGV[10])
-  redis.call('HSET', meta, 'dispatched', ARGV[9])
+  call('XTRIM', prefix .. 'outbox', 'MINID', ARGV[10])
+  call('HSET', meta, 'dispatched', ARGV[9])
 end
 
 -- instances
@@ -175,7 +171,7 @@ local bucket = tonumber(ARGV[11])
 local newest = tonumber(known[4] or ARGV[11])
 if bucket > newest then
   for old = newest - DEDUPE_BUCKETS + 1, math.min(bucket - DEDUPE_BUCKETS, newest) do
-    redis.call('UNLINK', prefix .. 'seen:' .. string.format('%.0f', old))
+    call('UNLINK', prefix .. 'seen:' .. string.format('%.0f', old))
   end
 else
   bucket = newest
@@ -183,31 +179,35 @@ end
 list('HSET', prefix .. 'seen:' .. string.format('%.0f', bucket))
 
 -- logs
-if entries(prefix .. 'ledger', 'e') > 0 then
-  redis.call('XTRIM', prefix .. 'ledger', 'MINID', '~', ARGV[12])
+local ledger = value()
+if ledger ~= '' then
+  call('XADD', prefix .. 'ledger', '*', 'e', ledger)
+  call('XTRIM', prefix .. 'ledger', 'MINID', '~', ARGV[12])
 end
 local outbox_first = ''
 local outbox_count = count()
 if outbox_count > 0 then
-  outbox_first = redis.call('XADD', prefix .. 'outbox', '*', 'c', value())
+  outbox_first = call('XADD', prefix .. 'outbox', '*', 'c', value())
   local ms, number = string.match(outbox_first, '^(%d+)-(%d+)$')
   for step = 1, outbox_count - 1 do
     local position = ms .. '-' .. string.format('%.0f', tonumber(number) + step)
-    redis.call('XADD', prefix .. 'outbox', position, 'c', value())
+    call('XADD', prefix .. 'outbox', position, 'c', value())
   end
 end
-entries(prefix .. 'dead', 'b')
+for _ = 1, count() do
+  call('XADD', prefix .. 'dead', '*', 'b', value())
+end
 list('HDEL', prefix .. 'starts')
 for _ = 1, count() do
   local name = value()
-  redis.call('HINCRBY', prefix .. 'counters', name, value())
+  call('HINCRBY', prefix .. 'counters', name, value())
 end
 
-redis.call('HSET', meta, 'revision', ARGV[4], 'token', ARGV[5], 'inbox', ARGV[6], 'door', ARGV[8],
+call('HSET', meta, 'revision', ARGV[4], 'token', ARGV[5], 'inbox', ARGV[6], 'door', ARGV[8],
   'bucket', string.format('%.0f', bucket), 'outbox_first', outbox_first, 'outbox_count', outbox_count)
 
 for _ = 1, count() do
   local channel = value()
-  redis.call('PUBLISH', channel, value())
+  call('PUBLISH', channel, value())
 end
 return answer(outbox_first, outbox_count)

@@ -1,0 +1,152 @@
+"""The process tree of `stepwell up`: embedded server, API, engine and workers, started and ended in order."""
+
+import contextlib
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+from stepwell_schemas.settings import Settings
+from stepwell_store.embedded import EmbeddedServer
+
+from stepwell_cli.failures import CommandFailed
+from stepwell_cli.output import say
+from stepwell_cli.runfile import RunFile, read_run_file, remove_run_file, write_run_file
+from stepwell_cli.supervisor import ChildPlan, Supervisor
+
+START_SECONDS = 30.0
+LOOK_SECONDS = 0.05
+FIRST, THEN, LAST = 0, 1, 2
+
+
+def run_tree(
+    settings: Settings,
+    workers: int,
+    log_dir: str | None = None,
+    ready: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Run until told to stop. `ready` gets the API's address once everything works.
+
+    Raises CommandFailed when the folder is in use, the port is taken, or a child does not start.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
+    with _only_one(settings.data_dir), contextlib.ExitStack() as cleanup:
+        settings = settings.model_copy(update={"api_port": _free_port(settings)})
+        url = _url(settings)
+        with Supervisor(log_dir=Path(log_dir) if log_dir else None) as supervisor:
+            if settings.store_url is None:
+                server = EmbeddedServer(settings.data_dir, settings.durability)
+                # Its keeper ends it; this is for a keeper that was killed.
+                cleanup.callback(server.stop)
+                settings = settings.model_copy(update={"store_url": server.start()})
+                supervisor.start(_plan("server", "server", settings, LAST))
+            _start_children(supervisor, settings, workers)
+
+            def write(pids: dict[str, int]) -> None:
+                running = RunFile(url, settings.store_url or "", os.getpid(), pids)
+                write_run_file(settings.data_dir, running)
+
+            cleanup.callback(remove_run_file, settings.data_dir)
+            if _await_ready(supervisor, url):
+                write(supervisor.processes())
+                supervisor.on_change = write
+                ready(url)
+                supervisor.run()
+
+
+def _start_children(supervisor: Supervisor, settings: Settings, workers: int) -> None:
+    supervisor.start(_plan("api", "api", settings, FIRST))
+    supervisor.start(_plan("engine", "engine", settings, THEN))
+    for number in range(1, workers + 1):
+        supervisor.start(_plan(f"worker-{number}", "worker", settings, FIRST))
+
+
+def _plan(name: str, role: str, settings: Settings, stop_order: int) -> ChildPlan:
+    order: dict[str, Any] = {"role": role, "settings": settings.model_dump(mode="json")}
+    return ChildPlan(name, order, stop_order)
+
+
+@contextlib.contextmanager
+def _only_one(data_dir: Path) -> Iterator[None]:
+    """Hold the folder's lock. Raises CommandFailed when another tree has it."""
+    folder = os.open(data_dir, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = read_run_file(data_dir)
+            where = f" at {other.url} (process {other.supervisor})" if other else ""
+            raise CommandFailed(
+                f"A `stepwell up` runs already in {data_dir}{where}.",
+                ["Stop it, or give this one a folder of its own with --data-dir (and another --port)."],
+            ) from None
+        yield
+    finally:
+        os.close(folder)
+
+
+def _free_port(settings: Settings) -> int:
+    """The port to use, checked to be free before anything is started; 0 takes any."""
+    host = settings.api_host.strip("[]")
+    try:
+        family = socket.getaddrinfo(host, settings.api_port, type=socket.SOCK_STREAM)[0][0]
+        with socket.create_server((host, settings.api_port), family=family) as probe:
+            port: int = probe.getsockname()[1]
+            return port
+    except OSError as error:
+        raise CommandFailed(
+            f"The API cannot listen on {host} port {settings.api_port}: {error.strerror or error}.",
+            ["Choose another with --port; --port 0 takes a free one."],
+        ) from None
+
+
+def _url(settings: Settings) -> str:
+    """An address on which this machine reaches the API."""
+    host = settings.api_host.strip("[]")
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound to
+    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
+
+
+def _await_ready(supervisor: Supervisor, url: str) -> bool:
+    """Whether everything works; False when we were told to stop meanwhile. A child that dies now is a failure."""
+    until = time.monotonic() + START_SECONDS
+    with httpx.Client(base_url=url, timeout=2.0) as client:
+        missing = "nothing"
+        while not supervisor.signalled:
+            deaths = supervisor.watch(LOOK_SECONDS)
+            if deaths:
+                raise CommandFailed(
+                    f"Start failed: {', '.join(str(death) for death in deaths)}.", _where(supervisor)
+                )
+            missing = _missing(client)
+            if not missing:
+                return True
+            if time.monotonic() > until:
+                raise CommandFailed(
+                    f"Start failed: after {START_SECONDS:g} s, {missing}.", _where(supervisor)
+                )
+    say("stopped before the start was complete")
+    return False
+
+
+def _missing(client: httpx.Client) -> str:
+    """What is not there yet; empty when all is."""
+    try:
+        ready = client.get("/health/ready")
+        if ready.status_code != httpx.codes.OK:
+            checks = ready.json().get("checks", {})
+            return "; ".join(f"{name}: {text}" for name, text in checks.items() if text != "ok")
+    except httpx.TransportError as error:
+        return f"the API does not answer ({type(error).__name__})"
+    return ""
+
+
+def _where(supervisor: Supervisor) -> list[str]:
+    return (
+        [f"Its messages are in {supervisor.log_dir}."] if supervisor.log_dir else ["Its messages are above."]
+    )

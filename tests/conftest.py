@@ -1,0 +1,31 @@
+"""Fixtures that several rooms share: a real server per pytest process, a namespace per test, a store on both."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.open import open_redis
+from stepwell_store.redis_store import RedisStore
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of this pytest process alone, on a unix socket; it ends with the session."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("server"), "memory")
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace nobody else uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def redis_store(server_url: str, namespace: str) -> Iterator[RedisStore]:
+    """A store of four partitions on the real server."""
+    store = RedisStore(open_redis(server_url), namespace, partitions=4)
+    yield store
+    store.close()

@@ -1,0 +1,102 @@
+"""Events and records come in, ids are reserved, sources are remembered."""
+
+from stepwell_store.positions import parse_position
+from stepwell_store.protocol import START, Store
+from store_batches import own
+
+
+def test_events_are_read_in_the_order_they_were_appended(store: Store) -> None:
+    positions = store.append_events([b"1", b"2", b"3"])
+    found = store.read(START, {}, 10, None).door
+    assert [entry.fields[b"event"] for entry in found] == [b"1", b"2", b"3"]
+    assert [entry.id for entry in found] == positions
+    assert sorted(positions, key=parse_position) == positions
+
+
+def test_a_read_begins_after_the_given_position(store: Store) -> None:
+    first, *_ = store.append_events([b"1", b"2", b"3"])
+    assert [entry.fields[b"event"] for entry in store.read(first, {}, 1, None).door] == [b"2"]
+
+
+def test_only_a_replayed_event_carries_the_replay_mark(store: Store) -> None:
+    store.append_events([b"1"])
+    store.append_events([b"2"], replay=True)
+    first, second = store.read(START, {}, 10, None).door
+    assert b"replay" not in first.fields
+    assert second.fields[b"replay"] == b"1"
+
+
+def test_no_events_give_no_positions(store: Store) -> None:
+    assert store.append_events([]) == []
+    assert store.append_records(0, []) == []
+
+
+def test_the_door_is_trimmed_before_a_position(store: Store) -> None:
+    _, second, _ = store.append_events([b"1", b"2", b"3"])
+    store.trim_door(second)
+    assert store.door_length() == 2
+    assert [entry.fields[b"event"] for entry in store.read(START, {}, 10, None).door] == [b"2", b"3"]
+
+
+def test_records_reach_only_their_partition(store: Store) -> None:
+    store.append_records(1, [b"a", b"b"])
+    found = store.read(None, {0: START, 1: START, 2: START}, 10, None)
+    assert {number: [e.fields[b"r"] for e in entries] for number, entries in found.inboxes.items()} == {
+        1: [b"a", b"b"]
+    }
+    assert found.door == []
+
+
+def test_a_read_of_nothing_gives_nothing(store: Store) -> None:
+    found = store.read(None, {}, 10, None)
+    assert (found.door, found.inboxes, found.catalog_revision) == ([], {}, 0)
+
+
+def test_a_blocking_read_ends_when_nothing_comes(store: Store) -> None:
+    assert store.read(START, {0: START}, 10, 20).door == []
+
+
+def test_a_start_is_reserved_and_put_into_the_inbox_once(store: Store) -> None:
+    first = store.request_start(2, "order-7", "print-1", b"start")
+    again = store.request_start(2, "order-7", "print-1", b"start")
+    assert (first.status, again.status, again.partition) == ("created", "repeated", 2)
+    assert len(store.read(None, {2: START}, 10, None).inboxes[2]) == 1
+    assert store.reservation(2, "order-7") == "print-1"
+
+
+def test_a_start_with_other_content_conflicts(store: Store) -> None:
+    store.request_start(2, "order-7", "print-1", b"start")
+    assert store.request_start(2, "order-7", "print-2", b"other").status == "conflict"
+    assert store.reservation(2, "order-7") == "print-1"
+
+
+def test_a_start_conflicts_with_an_instance_that_was_not_requested(store: Store) -> None:
+    own(store, 2).commit(instances={"order-7": b"{}"})
+    assert store.request_start(2, "order-7", "print-1", b"start").status == "conflict"
+
+
+def test_a_refused_start_frees_the_id(store: Store) -> None:
+    store.request_start(0, "order-7", "print-1", b"start")
+    own(store).commit(unreserved=["order-7"])
+    assert store.reservation(0, "order-7") is None
+    assert store.request_start(0, "order-7", "print-2", b"start").status == "created"
+
+
+def test_the_first_place_of_an_id_wins(store: Store) -> None:
+    assert store.locate("order-7") is None
+    assert store.place("order-7", 3) == 3
+    assert store.place("order-7", 1) == 3
+    assert store.locate("order-7") == 3
+
+
+def test_sources_are_remembered_once(store: Store) -> None:
+    store.add_sources(["b", "a"])
+    store.add_sources(["a"])
+    store.add_sources([])
+    assert store.sources() == ["a", "b"]
+
+
+def test_only_the_newest_thousand_sources_stay(store: Store) -> None:
+    store.add_sources([f"source-{number:04}" for number in range(600)])
+    store.add_sources([f"source-{number:04}" for number in range(600, 1200)])
+    assert store.sources() == [f"source-{number:04}" for number in range(200, 1200)]
