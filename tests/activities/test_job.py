@@ -203,7 +203,7 @@ def test_a_body_cannot_swallow_its_timeout_with_except_exception(run: Run) -> No
     def work() -> str:
         try:
             threading.Event().wait(30)
-        except Exception:
+        except Exception:  # noqa: BLE001 - what is tested
             return "swallowed"
         return "done"
 
