@@ -266,10 +266,12 @@ class StepwellWorker(SimpleWorker):
     def _end(self, taker: Taker, owned: Runtime | None) -> None:
         try:
             if self._bench is not None:
+                if not self._cold:
+                    self._finished.add(self._bench.collect())
                 self._bench.close()
                 taker.turn(0, self._finished)
                 self._finished = Finished([])
-        except redis.exceptions.RedisError as error:
+        except (redis.exceptions.RedisError, StoreUnavailable) as error:
             self.log.error("Worker %s: cannot say goodbye: %s", self.name, error)
         finally:
             if owned is not None:

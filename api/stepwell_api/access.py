@@ -103,7 +103,7 @@ def unauthenticated(detail: str) -> ProblemRaised:
     )
 
 
-def authorize(request: Request) -> Caller:
+async def authorize(request: Request) -> Caller:
     """The caller, if they may use the route that was found. Raises ProblemRaised 401 or 403."""
     method = "GET" if request.method == "HEAD" else request.method
     wanted = RIGHTS[(method, request.scope["route"].path)]

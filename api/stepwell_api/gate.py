@@ -7,6 +7,7 @@ foreign page in a local browser (DNS rebinding, cross-site posts) gets nothing.
 import math
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -90,24 +91,25 @@ def _bucket_of(caller: Caller, client: str) -> str:
 
 def _check_local(headers: dict[bytes, bytes]) -> None:
     host = headers.get(b"host", b"").decode("latin-1")
-    if not is_loopback(_host_name(host)):
+    if not _names_this_machine(host):
         raise ProblemRaised(
             421,
             f"this API has no keys and answers only to this machine's own names (localhost, 127.0.0.1); "
             f"the request is for {host[:100]!r}",
         )
     origin = headers.get(b"origin", b"").decode("latin-1")
-    if origin and not is_loopback(_host_name(origin.partition("://")[2])):
+    if origin and not _names_this_machine(origin.partition("://")[2]):
         raise ProblemRaised(403, f"pages of {origin[:100]!r} may not use this API; configure API keys")
     if headers.get(b"sec-fetch-site") == b"cross-site":
         raise ProblemRaised(403, "pages of other sites may not use this API; configure API keys")
 
 
-def _host_name(authority: str) -> str:
+@lru_cache(maxsize=64)
+def _names_this_machine(authority: str) -> bool:
     try:
-        return urlsplit(f"//{authority}").hostname or ""
+        return is_loopback(urlsplit(f"//{authority}").hostname or "")
     except ValueError:
-        return ""
+        return False
 
 
 def _check_framing(headers: dict[bytes, bytes], max_body_bytes: int) -> None:

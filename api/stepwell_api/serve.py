@@ -4,9 +4,11 @@ Without keys only a loopback address is served; nothing else stands between a ne
 """
 
 import logging
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from types import FrameType
 
 import orjson
 import uvicorn
@@ -115,6 +117,11 @@ class _AnnouncingServer(uvicorn.Server):
         super().__init__(config)
         self._announce = started
         self._address = address
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal is a wish to stop: `serve` then returns, so that the store is closed; a second SIGINT hurries."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Announce the address once requests are taken."""

@@ -63,8 +63,8 @@ class Services:
     readiness: Readiness
 
 
-def services_of(request: Request) -> Services:
-    """The dependency."""
+async def services_of(request: Request) -> Services:
+    """The dependency; a coroutine, since a plain function would cost a trip to another thread."""
     services: Services = request.app.state.services
     return services
 

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from pydantic import ValidationError
 from stepwell_schemas.settings import Settings
@@ -42,7 +41,7 @@ DataDirOption = Annotated[
 class StepwellCommand(TyperCommand):
     """A command whose failures are printed readably and end in the documented exit code."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run the command; translate what it raises."""
         try:
             return super().invoke(ctx)

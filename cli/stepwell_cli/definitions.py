@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from stepwell_cli.argument import read_file
 from stepwell_cli.check import check_locally
 from stepwell_cli.command import JsonOption, KeyOption, StepwellCommand, UrlOption
 from stepwell_cli.failures import CommandFailed, UsageError
-from stepwell_cli.output import console, escape, print_document, print_table
+from stepwell_cli.output import console, print_document, print_table
 from stepwell_cli.server import Server, segment
 
 SUFFIXES = {".yaml": "application/yaml", ".yml": "application/yaml", ".json": "application/json"}

@@ -53,7 +53,14 @@ def push(
     Pushing the same id from the same source again is harmless. When an event is wrong nothing is pushed
     (but see --keep-going), each is told with its number, and the exit code is 1.
     """
-    options = {"data": data, "id": id, "source": source, "time": time, "sequence": sequence, "device": device}
+    options: dict[str, Any] = {
+        "data": data,
+        "id": id,
+        "source": source,
+        "time": time,
+        "sequence": sequence,
+        "device": device,
+    }
     if file is not None:
         given = [name for name, value in {**options, "type": type}.items() if value is not None]
         if given:
@@ -134,7 +141,7 @@ def batches(lines: list[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _event(type: str, *, data: str | None, device: str | None, **rest: Any) -> dict[str, Any]:
+def _event(type: str, *, data: Any, device: Any, **rest: Any) -> dict[str, Any]:
     event: dict[str, Any] = {
         "specversion": "1.0",
         "id": rest.pop("id") or str(uuid.uuid4()),

@@ -143,22 +143,109 @@ def _read(raw: bytes) -> Instance | str:
 
 
 def _of_instance(store: Store, partition: int, instance: Instance, held: Held, now_ms: int) -> list[Finding]:
-    """The findings about one instance, read again until it stood still while it was examined."""
+    """The findings about one instance that hold while it stands still."""
+    findings = list(_faults(store, partition, instance, held, now_ms))
     for _ in range(READINGS):
-        findings = list(_faults(store, partition, instance, held, now_ms))
         if not findings:
             return []
-        raw = store.instance(partition, instance.id)
-        again = _read(raw) if raw is not None else None
-        if not isinstance(again, Instance) or again.status in TERMINAL:
-            return []  # ended or was removed meanwhile
-        if again.revision == instance.revision and held.timers is not None:
-            fresh = Held(
-                {(t.instance, t.timer): t.due_ms for t in store.timers(partition, instance.id)},
-                store.attempts(partition),
-            )
-            if fresh.timers.keys() <= held.timers.keys() and fresh.attempts.keys() <= held.attempts.keys():
-                return findings
-            held = fresh
-        instance = again
+        before = _reread(store, partition, instance.id)
+        if before is None:
+            return []
+        timers = {
+            (timer.instance, timer.timer): timer.due_ms for timer in store.timers(partition, instance.id)
+        }
+        fresh = Held(timers, store.attempts(partition))
+        findings = list(_faults(store, partition, before, fresh, now_ms))
+        after = _reread(store, partition, instance.id)
+        if after is not None and after.revision == before.revision:
+            return findings
     return []  # it moves, so it is alive
+
+
+def _reread(store: Store, partition: int, id: str) -> Instance | None:
+    """The instance as it is now, None when it has ended or gone."""
+    raw = store.instance(partition, id)
+    found = _read(raw) if raw is not None else None
+    return found if isinstance(found, Instance) and found.status not in TERMINAL else None
+
+
+def _faults(store: Store, partition: int, instance: Instance, held: Held, now_ms: int) -> Iterator[Finding]:
+    def finding(kind: str, message: str) -> Finding:
+        return Finding("error", kind, message, partition, instance.id)
+
+    if instance.status == "quarantined":
+        why = instance.cause or instance.error or "no reason was kept"
+        yield finding("quarantined", f"quarantined: {why}; `stepwell release` lets it go on")
+        return
+    owed = obligations(instance)
+    if not owed:
+        states = ", ".join(frame.state for frame in instance.frames.values()) or "no state"
+        yield finding("hung", f"it runs but owns no wait, timer, job or child (in {states})")
+    for entry in owed:
+        fault = _fault_of(store, partition, instance, held, entry["kind"], entry["name"])
+        if fault is not None:
+            yield finding("broken", f"state {entry['state']}: {fault}")
+    late = [due for (id, _), due in held.timers.items() if id == instance.id and due < now_ms - LATE_TIMER_MS]
+    if late:
+        yield finding("lateTimer", f"a timer is {(now_ms - min(late)) // 1000} s late")
+
+
+def _fault_of(
+    store: Store, partition: int, instance: Instance, held: Held, kind: str, name: str
+) -> str | None:
+    """What is wrong with one thing the instance relies on; None when it is there."""
+    match kind:
+        case "timer":
+            armed = (instance.id, name) in held.timers
+            return None if armed else f"its timer {name} is not armed"
+        case "attempt":
+            return None if name in held.attempts else f"its attempt {name} is not pending"
+        case "child":
+            there = store.instance(partition, name) is not None
+            return None if there else f"its child {name} does not exist"
+        case "wait":
+            return _fault_of_wait(store, partition, instance, name)
+        case _:
+            return None  # a callback is owed by the outside world
+
+
+def _fault_of_wait(store: Store, partition: int, instance: Instance, event_type: str) -> str | None:
+    """Events of a device reach the instances that its record names."""
+    if instance.device is None:
+        return None
+    raw = store.device(partition, instance.device)
+    if raw is None:
+        return f"its device {instance.device} has no record, so {event_type} cannot reach it"
+    try:
+        running = orjson.loads(raw)["running"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        return f"the record of its device {instance.device} is corrupt: {error}"
+    if instance.id in running:
+        return None
+    return f"its device {instance.device} does not lead to it, so {event_type} cannot reach it"
+
+
+def _orphans(store: Store, partition: int, held: Held, known: set[str]) -> Iterator[Finding]:
+    """Timers and attempts of instances that do not exist."""
+    owners = {id for id, _ in held.timers} | {_instance_of(payload) for payload in held.attempts.values()}
+    for id in sorted(owner for owner in owners - known if owner):
+        if store.instance(partition, id) is None:
+            yield Finding(
+                "error", "orphan", "timers or attempts of an instance that does not exist", partition, id
+            )
+
+
+def _instance_of(payload: bytes) -> str:
+    try:
+        return str(orjson.loads(payload)["instance"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
+
+
+def _count_dead_letters(store: Store) -> int:
+    count, cursor = 0, None
+    while True:
+        letters, cursor = store.dead_letters(500, cursor)
+        count += len(letters)
+        if cursor is None:
+            return count

@@ -1,16 +1,13 @@
 """What can go wrong with a command, each with its exit code. Reported once, in `command.StepwellCommand`.
 
 CommandFailed       1  the thing was tried and failed, or is not in order
+├── UsageError      2  the command line is wrong, as for what Typer itself refuses
 ├── NotFound        3  what was named does not exist
 └── Unreachable     4  no server answers, or it cannot reach its store
-Exit code 2 is a wrong command line (Click's own UsageError), 0 is success.
+0 is success.
 """
 
 from typing import Any
-
-import click
-
-UsageError = click.UsageError
 
 
 class CommandFailed(Exception):
@@ -29,6 +26,12 @@ class CommandFailed(Exception):
         if self.document is not None:
             return self.document
         return {"error": {"message": self.message, "details": self.details, "exitCode": self.exit_code}}
+
+
+class UsageError(CommandFailed):
+    """The command line is wrong: a value cannot be read, or options do not go together."""
+
+    exit_code = 2
 
 
 class NotFound(CommandFailed):

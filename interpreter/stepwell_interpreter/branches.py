@@ -25,7 +25,7 @@ def resume(draft: Draft, frame: Frame, step: ParallelStep) -> None:
     if not arm_timeout(draft, frame, step):
         return
     frame.phase = "join"
-    frame.work.update(results={}, failures={})
+    frame.work.update(results={}, failures={}, bytes=0)
     for number, (name, machine) in enumerate(step.branches):
         branch = draft.add(frame, machine, number, branch=name)
         note(draft, "ParallelBranchStarted", frame, branch=name)
@@ -34,6 +34,8 @@ def resume(draft: Draft, frame: Frame, step: ParallelStep) -> None:
 
 def joined(draft: Draft, frame: Frame, step: ParallelStep, ended: Ended) -> None:
     """A branch of an owned frame has ended; it is gone already."""
+    if not gather(draft, frame, ended, "ParallelBranchAborted"):
+        return
     name = ended.frame.branch
     work = frame.work
     if ended.error is None:
@@ -56,6 +58,17 @@ def joined(draft: Draft, frame: Frame, step: ParallelStep, ended: Ended) -> None
         give_up_below(draft, frame, "ParallelBranchAborted")
         ends = {**work["results"], **work["failures"]}
         leave(draft, frame, step, {branch: ends[branch] for branch, _ in step.branches if branch in ends})
+
+
+def gather(draft: Draft, frame: Frame, ended: Ended, aborted: str) -> bool:
+    """Count a result. False where all of them are too much; that failure is on the agenda."""
+    try:
+        draft.gather(frame, ended.cause if ended.error is not None else ended.result)
+    except StateFailure as failure:
+        give_up_below(draft, frame, aborted)
+        fail(draft, frame, failure)
+        return False
+    return True
 
 
 def arm_timeout(draft: Draft, frame: Frame, step: ParallelStep | MapStep) -> bool:

@@ -11,12 +11,12 @@ from typing import Any
 from stepwell_schemas.instance import Frame
 from stepwell_schemas.records import ActivityCompleted
 
-from stepwell_interpreter.draft import Draft, Failed
+from stepwell_interpreter.draft import Draft, Failed, check_size
 from stepwell_interpreter.error_routes import back_off
 from stepwell_interpreter.failures import StateFailure
 from stepwell_interpreter.flow import end_instance, leave
 from stepwell_interpreter.program import Call, CompensationStep, TaskStep
-from stepwell_interpreter.task import check_size, dispatch, note_scheduled, note_started, overdue
+from stepwell_interpreter.task import dispatch, note_scheduled, note_started, overdue
 from stepwell_interpreter.trace import note
 
 

@@ -68,7 +68,16 @@ def compile_contract(schema: Mapping[str, Any] | bool) -> Contract | None:
         except Unresolvable as error:
             message = f"`{reference}` leads nowhere; a schema refers only to its own parts"
             raise CompileProblem("schema-reference", pointer, message, "Such as #/$defs/name") from error
-    return Contract(schema)
+    contract = Contract(schema)
+    try:
+        samples: tuple[Any, ...] = ({}, [], "", 0, None)
+        for sample in samples:
+            contract.problem(sample)
+    except RecursionError as error:
+        raise CompileProblem(
+            "schema-reference", "", "the schema's references lead round in a circle"
+        ) from error
+    return contract
 
 
 def _references(schema: Any, pointer: str) -> Iterator[tuple[str, str]]:

@@ -42,7 +42,17 @@ from stepwell_schemas.records import (
 )
 
 from stepwell_interpreter import branches, compensation, instant, iterations, task, wait
-from stepwell_interpreter.draft import ROOT, Decision, Draft, Ended, Enter, Failed
+from stepwell_interpreter.draft import (
+    MAX_STATE_BYTES,
+    ROOT,
+    Decision,
+    Draft,
+    Ended,
+    Enter,
+    Failed,
+    check_size,
+    json_size,
+)
 from stepwell_interpreter.error_routes import lead_on, route
 from stepwell_interpreter.failures import RUNTIME, TIMEOUT, StateFailure
 from stepwell_interpreter.flow import (
@@ -141,6 +151,11 @@ def _end(draft: Draft, ended: Ended) -> None:
         assert joined is not None, f"{frame.parent} has child frames but stands in {step.name}"
         joined(draft, parent, step, ended)
     elif ended.error is None:
+        try:
+            check_size(ended.result, "the output")
+        except StateFailure as failure:
+            end_instance(draft, "failed", "ExecutionFailed", error=failure.error, cause=failure.cause)
+            return
         end_instance(draft, "succeeded", "ExecutionSucceeded", output=ended.result)
     else:
         end_instance(draft, "failed", "ExecutionFailed", error=ended.error, cause=ended.cause)
@@ -188,10 +203,11 @@ def _offered(draft: Draft, record: EventOffered) -> str:
     if not record.raised:
         return "none"
     kept = draft.instance.kept
-    if len(kept) >= wait.MAX_KEPT:
+    document = record.event.document()
+    if len(kept) >= wait.MAX_KEPT or json_size(kept) + json_size(document) > MAX_STATE_BYTES:
         note_execution(draft, "EventRejected", event=record.event.id, eventType=record.event.type)
         return "rejected"
-    draft.instance.kept = [*kept, record.event.document()]
+    draft.instance.kept = [*kept, document]
     note_execution(draft, "EventKept", event=record.event.id, eventType=record.event.type)
     return "kept"
 

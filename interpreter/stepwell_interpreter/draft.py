@@ -230,6 +230,14 @@ class Draft:
             entry["frame"] = owner.id
         self.patch.append(entry)
 
+    def gather(self, frame: Frame, value: Any) -> None:
+        """Count what an owned frame's state gathers. Raises StateFailure where it becomes too much."""
+        total = frame.work.get("bytes", 0) + json_size(value)
+        if total > MAX_STATE_BYTES:
+            cause = f"what {frame.state} gathers is {total} bytes; the limit is {MAX_STATE_BYTES}"
+            raise StateFailure(DATA_LIMIT_EXCEEDED, cause)
+        frame.work["bytes"] = total
+
     def _writer(self, frame: Frame) -> Frame | None:
         """The iteration whose own document a frame writes, None for the instance's."""
         while frame.parent is not None:
@@ -258,6 +266,13 @@ def json_size(value: Any) -> int:
         return len(orjson.dumps(value))
     except orjson.JSONEncodeError as error:
         raise StateFailure(RUNTIME, f"the value cannot be written as JSON: {error}") from error
+
+
+def check_size(value: Any, what: str) -> None:
+    """Raises StateFailure where a value is too large to keep or hand over."""
+    size = json_size(value)
+    if size > MAX_STATE_BYTES:
+        raise StateFailure(DATA_LIMIT_EXCEEDED, f"{what} is {size} bytes; the limit is {MAX_STATE_BYTES}")
 
 
 def within_limit(document: dict[str, Any], estimate: int, text: str) -> int:

@@ -68,8 +68,10 @@ class Findings:
         self.problems: list[DefinitionProblem] = []
 
     def add(self, code: str, pointer: str, message: str, help: str = "") -> None:
-        """Note a problem."""
-        self.problems.append(DefinitionProblem(code, pointer, message, help))
+        """Note a problem, once: a setting of the configuration is compiled for every task that uses it."""
+        problem = DefinitionProblem(code, pointer, message, help)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def attempt(self, compile: Callable[[], T], stand_in: T, below: str = "") -> T:
         """What a compiler gives, or the stand-in. `below` is put before the problem's own pointer."""
@@ -102,7 +104,11 @@ class Findings:
 
     def duration(self, value: Any, pointer: str) -> Milliseconds | None:
         """A duration in milliseconds."""
-        return None if value is None else self._moment(value, pointer, duration_ms)
+        return None if value is None else self.fixed_duration(value, pointer)
+
+    def fixed_duration(self, value: Any, pointer: str) -> Milliseconds:
+        """A duration that is there."""
+        return self._moment(value, pointer, duration_ms)
 
     def timestamp(self, value: Any, pointer: str) -> Milliseconds | None:
         """A moment in epoch milliseconds."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from stepwell_schemas.instance import Frame
 
-from stepwell_interpreter.draft import Draft, Ended
+from stepwell_interpreter.draft import Draft, Ended, check_size
 from stepwell_interpreter.failures import NO_CHOICE_MATCHED, TASK_FAILED, StateFailure
 from stepwell_interpreter.flow import fail, go_on
 from stepwell_interpreter.program import ChoiceStep, FailStep, PassStep, SucceedStep
@@ -50,6 +50,7 @@ def succeed(draft: Draft, frame: Frame, step: SucceedStep) -> None:
     note(draft, "SucceedStateEntered", frame)
     try:
         output = None if step.output is None else step.output(draft.scope(frame, "output"))
+        check_size(output, "the output")
     except StateFailure as failure:
         fail(draft, frame, failure)
         return

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from stepwell_schemas.instance import Frame
 
-from stepwell_interpreter.branches import arm_timeout
-from stepwell_interpreter.draft import Draft, Ended, Enter, Failed
+from stepwell_interpreter.branches import arm_timeout, gather
+from stepwell_interpreter.draft import Draft, Ended, Enter, Failed, check_size
 from stepwell_interpreter.failures import (
     DATA_LIMIT_EXCEEDED,
     EXCEED_TOLERATED_FAILURE_THRESHOLD,
@@ -18,7 +18,6 @@ from stepwell_interpreter.failures import (
 )
 from stepwell_interpreter.flow import fail, give_up_below, leave
 from stepwell_interpreter.program import MapStep
-from stepwell_interpreter.task import check_size
 from stepwell_interpreter.trace import note
 from stepwell_interpreter.values import described
 
@@ -41,7 +40,7 @@ def resume(draft: Draft, frame: Frame, step: MapStep) -> None:
     if not arm_timeout(draft, frame, step):
         return
     frame.phase = "join"
-    frame.work.update(items=units, next=0, running=0, results=[None] * len(units), failures=0)
+    frame.work.update(items=units, next=0, running=0, results=[None] * len(units), failures=0, bytes=0)
     if not units:
         leave(draft, frame, step, [])
     else:
@@ -52,6 +51,8 @@ def joined(draft: Draft, frame: Frame, step: MapStep, ended: Ended) -> None:
     """An iteration of an owned frame has ended; it is gone already."""
     work, index = frame.work, ended.frame.index
     assert index is not None
+    if not gather(draft, frame, ended, "MapIterationAborted"):
+        return
     work["running"] -= 1
     work["results"] = results = list(work["results"])
     if ended.error is None:

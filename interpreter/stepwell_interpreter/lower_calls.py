@@ -83,8 +83,9 @@ class Calls:
         rules = []
         for index, policy in enumerate(policies):
             place = pointer_to(pointer, index)
-            interval = self.findings.duration(policy.initial_interval, pointer_to(place, "initialInterval"))
-            assert interval is not None
+            interval = self.findings.fixed_duration(
+                policy.initial_interval, pointer_to(place, "initialInterval")
+            )
             rules.append(
                 RetryRule(
                     errors=tuple(policy.errors),
@@ -97,15 +98,14 @@ class Calls:
             )
         return tuple(rules)
 
-    def _timeout(self, own: Any, described: ActivityDescription, pointer: str) -> Milliseconds | None:
+    def _timeout(self, own: Any, described: ActivityDescription, pointer: str) -> Milliseconds:
         if own is not None:
-            return self.findings.duration(own, pointer_to(pointer, "timeout"))
+            return self.findings.fixed_duration(own, pointer_to(pointer, "timeout"))
         if described.timeout_seconds is not None:
-            return self.findings.duration(described.timeout_seconds, pointer)
+            return self.findings.fixed_duration(described.timeout_seconds, pointer)
         default = self._configuration.task_timeout
-        return self.findings.duration(
-            DEFAULT_TIMEOUT if default is None else default, "/configuration/taskTimeout"
-        )
+        value = DEFAULT_TIMEOUT if default is None else default
+        return self.findings.fixed_duration(value, "/configuration/taskTimeout")
 
     def _retries(
         self, own: Sequence[RetryPolicy] | None, described: ActivityDescription, pointer: str

@@ -52,7 +52,7 @@ class Call:
     input: Template | None
     """None: an empty object, or for an undo the task's result."""
     queue: str
-    timeout: Milliseconds | None
+    timeout: Milliseconds
     heartbeat: Milliseconds | None
     retry: tuple[RetryRule, ...]
 

@@ -11,7 +11,7 @@ from stepwell_schemas.commands import CancelActivity, CancelChild, RunActivity, 
 from stepwell_schemas.instance import Frame
 from stepwell_schemas.records import ActivityCompleted, ActivityFailed, CallbackEnded, ChildEnded
 
-from stepwell_interpreter.draft import MAX_STATE_BYTES, Draft, Failed, json_size
+from stepwell_interpreter.draft import Draft, Failed, check_size
 from stepwell_interpreter.failures import (
     DATA_LIMIT_EXCEEDED,
     HEARTBEAT_TIMEOUT,
@@ -26,6 +26,9 @@ from stepwell_interpreter.values import recorded
 
 MAX_LOSSES: Final = 5
 """So many workers may die over one attempt; then it is the activity's fault."""
+
+MAX_UNDO: Final = 20_000
+"""Completed tasks whose undo is remembered; a workflow that lives on must compensate, or do without."""
 
 ATTEMPT_TIMER: Final = "task"
 HEARTBEAT_TIMER: Final = "heartbeat"
@@ -64,7 +67,7 @@ def dispatch(
     """A new attempt with `work.input`, and its timers. Raises StateFailure for a wrong duration."""
     work = frame.work
     scope = draft.scope(frame, "call")
-    timeout = None if call.timeout is None else call.timeout(scope)
+    timeout = call.timeout(scope)
     heartbeat = None if call.heartbeat is None else call.heartbeat(scope)
     number = work.get("number", 0) + 1
     attempt = f"{frame.id}/{frame.state}/{frame.visit}/{number}"
@@ -74,8 +77,7 @@ def dispatch(
     if callback:
         work["callback"] = secret(draft, f"{attempt}/callback")
     _run(draft, frame)
-    if timeout is not None:
-        draft.arm(frame, ATTEMPT_TIMER, draft.now_ms + timeout)
+    draft.arm(frame, ATTEMPT_TIMER, draft.now_ms + timeout)
     if heartbeat is not None:
         draft.arm(frame, HEARTBEAT_TIMER, draft.now_ms + heartbeat)
 
@@ -209,13 +211,6 @@ def note_started(draft: Draft, frame: Frame, record: ActivityCompleted | Activit
     )
 
 
-def check_size(value: Any, what: str) -> None:
-    """Raises StateFailure where a value is too large to hand over."""
-    size = json_size(value)
-    if size > MAX_STATE_BYTES:
-        raise StateFailure(DATA_LIMIT_EXCEEDED, f"{what} is {size} bytes; the limit is {MAX_STATE_BYTES}")
-
-
 def secret(draft: Draft, text: str) -> str:
     """32 hex digits that only who knows the instance's seed can find."""
     return blake2b(f"{draft.instance.seed}/{draft.instance.id}/{text}".encode(), digest_size=16).hexdigest()
@@ -290,6 +285,10 @@ def _succeed(draft: Draft, frame: Frame, step: TaskStep, output: Any) -> None:
 
 
 def _log_undo(draft: Draft, frame: Frame, undo: Call, output: Any) -> None:
+    if len(draft.instance.undo) >= MAX_UNDO:
+        raise StateFailure(
+            DATA_LIMIT_EXCEEDED, f"there are {MAX_UNDO} tasks to undo already; that is the limit"
+        )
     value = output
     if undo.input is not None:
         scope = draft.scope(frame, "undo")

@@ -71,7 +71,14 @@ def take(draft: Draft, frame: Frame, place: int, event: dict[str, Any]) -> None:
         return
     wanted = _wanted(draft, frame, wait)
     if step.form == "event" and wanted.count == 1:
+        frame.waits = []
         leave(draft, frame, step, event, event)
+        return
+    try:
+        draft.gather(frame, event)
+    except StateFailure as failure:
+        frame.waits = []
+        fail(draft, frame, failure)
         return
     name = wait.name or ""
     before = frame.work.get("got", {})
@@ -82,6 +89,7 @@ def take(draft: Draft, frame: Frame, place: int, event: dict[str, Any]) -> None:
     if step.form == "allOf" and len(frame.waits) > 1:
         frame.waits = [other for other in frame.waits if other is not wait]
         return
+    frame.waits = []
     _met(draft, frame, step, wanted, event)
 
 
@@ -177,8 +185,6 @@ def _met(draft: Draft, frame: Frame, step: WaitStep, wanted: WaitEvent, event: d
     kept = keep_result(draft, frame, step, result, event)
     if not isinstance(kept, Failed):
         go_on(draft, frame, step, wanted.next or step.next, kept)
-    else:
-        frame.waits = []
 
 
 def _one_or_all(wanted: WaitEvent, got: dict[str, list[dict[str, Any]]]) -> Any:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from redis import exceptions
 
-from stepwell_store.errors import CorruptValue, StoreError, StoreUnavailable
+from stepwell_store.errors import CorruptValue, StoreError, StoreFull, StoreUnavailable
 
 _REFUSALS = ("MISCONF", "NOREPLICAS", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOPERM", "CLUSTERDOWN")
 """Answers of a server that is there but does not take our commands."""
@@ -30,7 +30,7 @@ def translate(error: Exception) -> Exception:
     text = str(error)
     match error:
         case exceptions.OutOfMemoryError():
-            return StoreUnavailable(OUT_OF_MEMORY)
+            return StoreFull(OUT_OF_MEMORY)
         case exceptions.AuthenticationError() | exceptions.NoPermissionError():
             return StoreUnavailable(
                 f"the store refuses us: {text}; check the user and password in its address"
@@ -47,7 +47,7 @@ def translate(error: Exception) -> Exception:
 
 def _translate_answer(text: str) -> StoreError:
     if text.startswith("OOM") or "OOM command not allowed" in text:
-        return StoreUnavailable(OUT_OF_MEMORY)
+        return StoreFull(OUT_OF_MEMORY)
     if text.startswith(_REFUSALS):
         return StoreUnavailable(f"the store refuses our commands: {text}")
     if "WRONGTYPE" in text or "wrong kind of value" in text:

@@ -50,10 +50,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer
-
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""
+
+
+for method in ("GET", "POST", "PUT", "DELETE", "HEAD"):
+    setattr(Handler, f"do_{method}", Handler.answer)
 
 
 @pytest.fixture

@@ -100,6 +100,11 @@ def test_a_wrong_output_path_fails_the_instance() -> None:
     assert run.instance.error == "States.ParameterPathFailure"
 
 
+def test_an_output_that_repeats_the_document_beyond_the_limit_is_refused() -> None:
+    run = Run(program({"A": {"type": "succeed", "output": ["$.input"] * 20}})).start("x" * 100_000)
+    assert run.instance.error == "States.DataLimitExceeded"
+
+
 def test_fail_gives_its_error_and_cause() -> None:
     run = Run(program({"A": {"type": "fail", "error": "Refused", "cause": "$.input.why"}})).start(
         {"why": "late"}

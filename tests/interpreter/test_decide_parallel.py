@@ -291,6 +291,14 @@ def test_a_wrong_timeout_fails_the_map_before_it_begins() -> None:
     assert run.instance.error == "States.ParameterPathFailure"
 
 
+def test_results_that_are_too_much_together_fail_the_state_and_stop_the_rest() -> None:
+    for run in (mapped().start(items(5)), parallel(branches={f"b{n}": once() for n in range(5)}).start()):
+        for _ in range(4):
+            run.complete("x" * 300_000)
+        assert run.instance.error == "States.DataLimitExceeded"
+        assert len(run.cancelled) == 1
+
+
 def test_each_iteration_has_a_document_of_its_own() -> None:
     machine = {
         "startAt": "S",

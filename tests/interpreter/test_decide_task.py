@@ -264,6 +264,20 @@ def test_a_value_that_json_cannot_hold_is_a_runtime_error() -> None:
     assert raised.value.error == "States.Runtime"
 
 
+def test_an_output_beyond_the_limit_fails_the_instance() -> None:
+    run = Run(program({"T": {"type": "task", "activity": "do", "end": True}})).start()
+    run.complete("x" * 1_100_000)
+    assert (run.status, run.instance.error) == ("failed", "States.DataLimitExceeded")
+
+
+def test_an_undo_log_has_a_limit() -> None:
+    run = task(compensateWith={"activity": "undo"}).start()
+    entry = {"activity": "undo", "input": 1, "state": "T", "scope": "", "frame": "0", "visit": 0}
+    run.instance.undo = [entry] * 20_000
+    run.complete()
+    assert run.instance.error == "States.DataLimitExceeded"
+
+
 # -- time ----------------------------------------------------------------------------------------------------
 
 

@@ -124,7 +124,8 @@ def test_a_wait_that_leads_to_itself_takes_event_after_event() -> None:
 
 
 def test_from_now_ignores_what_was_received_before() -> None:
-    run = wait(event="Seen", **{"from": "now"}).start()
+    fields: dict[str, Any] = {"from": "now"}
+    run = wait(event="Seen", **fields).start()
     assert run.offer(received_ms=START_MS - 1) == "none"
     assert run.offer(received_ms=START_MS) == "consumed"
 
@@ -283,6 +284,39 @@ def test_a_thousand_events_are_kept_and_one_more_is_rejected() -> None:
     run.instance.kept = [event(id=f"k{n}").document() for n in range(1_000)]
     assert run.raise_event() == "rejected"
     assert len(run.instance.kept) == 1_000
+
+
+def test_more_than_the_documents_limit_is_not_kept() -> None:
+    run = wait(duration=5).start()
+    answers = [run.raise_event(data="x" * 300_000, id=f"r{n}") for n in range(4)]
+    assert answers == ["kept", "kept", "kept", "rejected"]
+
+
+def test_a_wait_that_fails_over_a_kept_event_takes_no_second_one() -> None:
+    states = {
+        "Pause": {"type": "wait", "duration": 5, "next": "Wait"},
+        "Wait": {
+            "type": "wait",
+            "event": "Seen",
+            "resultSelector": "$.result.x",
+            "onError": "Hold",
+            "end": True,
+        },
+        "Hold": {"type": "wait", "duration": 5, "end": True},
+    }
+    run = Run(program(states)).start()
+    run.raise_event(id="r1")
+    run.raise_event(id="r2")
+    run.fire()
+    assert run.positions() == {"0": "Hold"}
+    assert [each["id"] for each in run.instance.kept] == ["r2"]
+
+
+def test_events_gathered_beyond_the_limit_fail_the_wait() -> None:
+    run = wait(event="Seen", count=9, catch={"errors": "States.DataLimitExceeded", "next": "Other"}).start()
+    for number in range(4):
+        run.offer(data="x" * 300_000, id=f"e{number}")
+    assert run.output == "other"
 
 
 # -- silence -------------------------------------------------------------------------------------------------

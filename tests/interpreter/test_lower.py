@@ -75,16 +75,57 @@ def test_an_unknown_activity_comes_with_the_nearest_name_and_a_help() -> None:
     ("states", "pointer"),
     [
         ({"A": {"type": "pass", "next": "X"}}, "/states/A/next"),
-        ({"A": {"type": "choice", "choices": [{"variable": "$.input", "isNull": True, "next": "X"}], "default": "A"}}, "/states/A/choices/0/next"),
-        ({"A": {"type": "choice", "choices": [{"variable": "$.input", "isNull": True, "next": "A"}], "default": "X"}}, "/states/A/default"),
-        ({"A": {"type": "wait", "event": "E", "timeout": 1, "timeoutNext": "X", "end": True}}, "/states/A/timeoutNext"),
+        (
+            {
+                "A": {
+                    "type": "choice",
+                    "choices": [{"variable": "$.input", "isNull": True, "next": "X"}],
+                    "default": "A",
+                }
+            },
+            "/states/A/choices/0/next",
+        ),
+        (
+            {
+                "A": {
+                    "type": "choice",
+                    "choices": [{"variable": "$.input", "isNull": True, "next": "A"}],
+                    "default": "X",
+                }
+            },
+            "/states/A/default",
+        ),
+        (
+            {"A": {"type": "wait", "event": "E", "timeout": 1, "timeoutNext": "X", "end": True}},
+            "/states/A/timeoutNext",
+        ),
         ({"A": {"type": "wait", "anyOf": {"n": {"event": "E", "next": "X"}}}}, "/states/A/anyOf/n/next"),
         (a_task(catch=[{"next": "X"}]), "/states/T/catch/0/next"),
         (a_task(onError="X"), "/states/T/onError"),
-        ({"P": {"type": "parallel", "branches": {"b": {"startAt": "X", "states": {"A": END}}}, "end": True}}, "/states/P/branches/b/startAt"),
-        ({"M": {"type": "map", "items": [], "startAt": "A", "states": {"A": {"type": "pass", "next": "M"}}, "end": True}}, "/states/M/states/A/next"),
+        (
+            {
+                "P": {
+                    "type": "parallel",
+                    "branches": {"b": {"startAt": "X", "states": {"A": END}}},
+                    "end": True,
+                }
+            },
+            "/states/P/branches/b/startAt",
+        ),
+        (
+            {
+                "M": {
+                    "type": "map",
+                    "items": [],
+                    "startAt": "A",
+                    "states": {"A": {"type": "pass", "next": "M"}},
+                    "end": True,
+                }
+            },
+            "/states/M/states/A/next",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_state_that_is_not_there_is_named_wherever_it_is_led_to(
     states: dict[str, Any], pointer: str
 ) -> None:
@@ -116,16 +157,37 @@ def test_a_wait_whose_every_alternative_leads_on_needs_no_next() -> None:
         (a_task(retry={"initialInterval": "$.nope"}), "/states/T/retry/0/initialInterval"),
         (a_task(compensateWith={"activity": "undo", "input": "$.nope"}), "/states/T/compensateWith/input"),
         ({"A": {"type": "wait", "event": "E", "match": {"a": "$.nope"}, "end": True}}, "/states/A/match/a"),
-        ({"A": {"type": "wait", "event": "E", "where": {"variable": "$.nope", "equals": 1}, "end": True}}, "/states/A/where/variable"),
+        (
+            {"A": {"type": "wait", "event": "E", "where": {"variable": "$.nope", "equals": 1}, "end": True}},
+            "/states/A/where/variable",
+        ),
         ({"A": {"type": "wait", "timestamp": "$.nope", "end": True}}, "/states/A/timestamp"),
-        ({"A": {"type": "wait", "absence": {"event": "E", "for": "$.nope"}, "end": True}}, "/states/A/absence/for"),
-        ({"A": {"type": "wait", "allOf": {"x": {"event": "E", "match": {"a": "$.nope"}}}, "end": True}}, "/states/A/allOf/x/match/a"),
-        ({"A": {"type": "choice", "choices": [{"variable": "$.nope", "equals": 1, "next": "A"}]}}, "/states/A/choices/0/variable"),
+        (
+            {"A": {"type": "wait", "absence": {"event": "E", "for": "$.nope"}, "end": True}},
+            "/states/A/absence/for",
+        ),
+        (
+            {"A": {"type": "wait", "allOf": {"x": {"event": "E", "match": {"a": "$.nope"}}}, "end": True}},
+            "/states/A/allOf/x/match/a",
+        ),
+        (
+            {"A": {"type": "choice", "choices": [{"variable": "$.nope", "equals": 1, "next": "A"}]}},
+            "/states/A/choices/0/variable",
+        ),
         ({"A": {"type": "pass", "set": {"$.state[*]": 1}, "end": True}}, "/states/A/set/$.state[*]"),
         ({"A": {"type": "fail", "error": "$.nope"}}, "/states/A/error"),
-        ({"A": {"type": "compensation", "steps": [{"activity": "undo", "when": {"variable": "$.nope", "isNull": True}}], "end": True}}, "/states/A/steps/0/when/variable"),
+        (
+            {
+                "A": {
+                    "type": "compensation",
+                    "steps": [{"activity": "undo", "when": {"variable": "$.nope", "isNull": True}}],
+                    "end": True,
+                }
+            },
+            "/states/A/steps/0/when/variable",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_path_is_found_at_its_pointer(states: dict[str, Any], pointer: str) -> None:
     assert only(states)[1] == pointer
 
@@ -326,9 +388,16 @@ def test_the_event_problem_names_the_place_in_the_data() -> None:
         ({"title": "nothing"}, 1, None),
         ({"properties": {"a": True}}, {"a": 1}, None),
         (False, None, 1),
-        ({"$defs": {"n": {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}}}, "$ref": "#/$defs/n"}, {"n": {"n": {}}}, {"n": {"n": 1}}),
+        (
+            {
+                "$defs": {"n": {"type": "object", "properties": {"n": {"$ref": "#/$defs/n"}}}},
+                "$ref": "#/$defs/n",
+            },
+            {"n": {"n": {}}},
+            {"n": {"n": 1}},
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_quick_look_agrees_with_the_schema(schema: Any, good: Any, bad: Any) -> None:
     found = program({"A": END}, input=schema)
     if schema is not False:
