@@ -148,7 +148,7 @@ def run(url: str, options: argparse.Namespace, folder: Path) -> None:
         "STEPWELL_DATA_DIR": str(folder),
         "STEPWELL_LOG_LEVEL": "warning",
     }
-    command = [sys.executable, "-m", "stepwell_cli.main"]
+    command = [str(Path(sys.executable).with_name("stepwell"))]
     processes = [
         subprocess.Popen([*command, role], env=environment)
         for role in ["engine"] + ["worker"] * options.workers

@@ -21,21 +21,29 @@ log = logging.getLogger("stepwell.worker")
 
 TURN_SECONDS = 0.002
 STALL_SECONDS = 0.05
+SIGN_SECONDS = 15.0
 WEIGHT = 0.2
 """How much the latest turn counts in the average."""
 
 
 class SerialBench:
-    """One body at a time. `give_back` puts jobs back on their queues."""
+    """One body at a time. `give_back` puts jobs back on their queues, `sign` is the worker's own sign of life."""
 
     wake_descriptor: int | None = None
     abandoned = False
     """Set on a cold stop: what was broken off is not reported, its lease runs out and it is done again."""
 
-    def __init__(self, runtime: Runtime, batch: int, give_back: Callable[[list[TakenJob]], None]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        batch: int,
+        give_back: Callable[[list[TakenJob]], None],
+        sign: Callable[[], None],
+    ) -> None:
         self._runtime = runtime
         self._batch = batch
         self._give_back = give_back
+        self._sign = sign
         self._room = 1
         self._average_seconds = TURN_SECONDS
         self._lock = threading.Lock()
@@ -175,17 +183,20 @@ class SerialBench:
         self._watch.set()
 
     def _watch_stalls(self) -> None:
-        seen = -1
+        seen, next_sign = -1, time.monotonic() + SIGN_SECONDS
         while not self._stop.is_set():
             self._watch.wait()
             if self._stop.wait(STALL_SECONDS):
                 return
             with self._lock:
                 turn, waiting = self._turn, bool(self._pending or self._done)
-            if waiting and turn == seen:
-                try:
+            try:
+                if waiting and turn == seen:
                     self._report()
                     self._hand_back()
-                except Exception:
-                    log.exception("cannot give back jobs that wait behind a slow one; trying again")
+                if time.monotonic() >= next_sign:
+                    next_sign = time.monotonic() + SIGN_SECONDS
+                    self._sign()
+            except Exception:
+                log.exception("cannot look after what waits behind a slow body; trying again")
             seen = turn

@@ -106,8 +106,7 @@ class StepwellWorker(SimpleWorker):
         self._install_signal_handlers()  # type: ignore[no-untyped-call] # rq is partly untyped
         owned = None
         if self._runtime is None:
-            namespace = self.queue_names()[0].rpartition("-")[0]
-            owned = self._runtime = open_runtime(Settings(namespace=namespace))
+            owned = self._runtime = open_runtime(Settings())
         taker = Taker(self.connection, self.queue_names(), self.name, self.worker_ttl + 60)
         self._bench = self._make_bench(self._runtime, taker)
         done = 0
@@ -147,7 +146,7 @@ class StepwellWorker(SimpleWorker):
     def _make_bench(self, runtime: Runtime, taker: Taker) -> Bench:
         if self._concurrency > 1:
             return PoolBench(runtime, self._concurrency)
-        return SerialBench(runtime, self._batch, taker.give_back)
+        return SerialBench(runtime, self._batch, taker.give_back, self.heartbeat)
 
     def _loop(
         self,

@@ -13,6 +13,7 @@ from stepwell_activities.builtin import builtin_registry
 from stepwell_activities.errors import RegistryError
 from stepwell_activities.registry import discover, publish
 from stepwell_engine.catalog import check
+from stepwell_schemas.loader import load_definition
 from stepwell_store.memory_store import MemoryStore
 
 from stepwell_cli.failures import CommandFailed
@@ -30,11 +31,12 @@ def check_locally(file: Path, content: bytes, modules: Sequence[str]) -> dict[st
     stored, problems = check(store, content, file=str(file))
     ignored = UNKNOWABLE if not modules else frozenset({"unknown-workflow"})
     shown = [problem for problem in problems if problem.code not in ignored]
-    document: dict[str, Any] = {
+    known = load_definition(content, file=str(file)).document or {}
+    return {
         "file": str(file),
+        "id": known.get("id"),
+        "version": known.get("version"),
+        "hash": stored.hash if stored is not None else None,
         "valid": all(problem.severity != "error" for problem in shown),
         "problems": [asdict(problem) for problem in shown],
     }
-    if stored is not None:
-        document |= {"id": stored.id, "version": stored.version, "hash": stored.hash}
-    return document

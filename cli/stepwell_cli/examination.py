@@ -6,7 +6,7 @@ The store may be at work meanwhile: a finding counts only when the instance has 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from stepwell_interpreter.status import obligations
 from stepwell_schemas import instance as instances
 from stepwell_schemas.instance import TERMINAL, Instance
 from stepwell_store.errors import CorruptValue
-from stepwell_store.protocol import PartitionInfo, Store
+from stepwell_store.protocol import DueTimer, PartitionInfo, Store
 
 Severity = Literal["error", "warning"]
 
@@ -64,9 +64,9 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a partition holds: armed timers by (instance, timer) with their due time, pending attempts."""
+    """What a partition holds: armed timers (instance -> timer -> due time), pending attempts by token."""
 
-    timers: dict[tuple[str, str], int]
+    timers: dict[str, dict[str, int]]
     attempts: dict[str, bytes]
 
 
@@ -127,9 +127,14 @@ def _examine_instances(store: Store, partition: int, result: Examination, now_ms
 
 
 def _held(store: Store, partition: int) -> Held:
-    timers = store.due_timers(partition, EVER_MS, ALL)
-    armed = {(timer.instance, timer.timer): timer.due_ms for timer in timers}
-    return Held(armed, store.attempts(partition))
+    return Held(_by_instance(store.due_timers(partition, EVER_MS, ALL)), store.attempts(partition))
+
+
+def _by_instance(timers: Iterable[DueTimer]) -> dict[str, dict[str, int]]:
+    armed: dict[str, dict[str, int]] = {}
+    for timer in timers:
+        armed.setdefault(timer.instance, {})[timer.timer] = timer.due_ms
+    return armed
 
 
 def _read(raw: bytes) -> Instance | str:
@@ -151,9 +156,7 @@ def _of_instance(store: Store, partition: int, instance: Instance, held: Held, n
         before = _reread(store, partition, instance.id)
         if before is None:
             return []
-        timers = {
-            (timer.instance, timer.timer): timer.due_ms for timer in store.timers(partition, instance.id)
-        }
+        timers = _by_instance(store.timers(partition, instance.id))
         fresh = Held(timers, store.attempts(partition))
         findings = list(_faults(store, partition, before, fresh, now_ms))
         after = _reread(store, partition, instance.id)
@@ -185,7 +188,7 @@ def _faults(store: Store, partition: int, instance: Instance, held: Held, now_ms
         fault = _fault_of(store, partition, instance, held, entry["kind"], entry["name"])
         if fault is not None:
             yield finding("broken", f"state {entry['state']}: {fault}")
-    late = [due for (id, _), due in held.timers.items() if id == instance.id and due < now_ms - LATE_TIMER_MS]
+    late = [due for due in held.timers.get(instance.id, {}).values() if due < now_ms - LATE_TIMER_MS]
     if late:
         yield finding("lateTimer", f"a timer is {(now_ms - min(late)) // 1000} s late")
 
@@ -196,7 +199,7 @@ def _fault_of(
     """What is wrong with one thing the instance relies on; None when it is there."""
     match kind:
         case "timer":
-            armed = (instance.id, name) in held.timers
+            armed = name in held.timers.get(instance.id, {})
             return None if armed else f"its timer {name} is not armed"
         case "attempt":
             return None if name in held.attempts else f"its attempt {name} is not pending"
@@ -227,7 +230,7 @@ def _fault_of_wait(store: Store, partition: int, instance: Instance, event_type:
 
 def _orphans(store: Store, partition: int, held: Held, known: set[str]) -> Iterator[Finding]:
     """Timers and attempts of instances that do not exist."""
-    owners = {id for id, _ in held.timers} | {_instance_of(payload) for payload in held.attempts.values()}
+    owners = held.timers.keys() | {_instance_of(payload) for payload in held.attempts.values()}
     for id in sorted(owner for owner in owners - known if owner):
         if store.instance(partition, id) is None:
             yield Finding(

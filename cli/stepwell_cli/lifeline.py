@@ -4,8 +4,11 @@ It works for a parent that was killed with SIGKILL, on every POSIX system, and a
 The pipe is the child's stdin; the first line on it is the child's order.
 """
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -13,6 +16,22 @@ import orjson
 
 GRACE_SECONDS = 10.0
 """How long an orderly end may take before the process ends hard."""
+
+
+def start_child(order: dict[str, Any], output: Any) -> "subprocess.Popen[bytes]":
+    """Start `stepwell_cli.child` with an order. It ends when its stdin is closed, by us or by our death."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stepwell_cli.child"],
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it died at once: whoever looks after it finds that out
+        process.stdin.write(orjson.dumps(order) + b"\n")
+        process.stdin.flush()
+    return process
 
 
 def read_order() -> tuple[dict[str, Any], int]:

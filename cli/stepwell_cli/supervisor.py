@@ -16,8 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import orjson
-
+from stepwell_cli.lifeline import start_child
 from stepwell_cli.output import say
 
 FIRST_BACKOFF_SECONDS = 0.25
@@ -132,18 +131,8 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> None:
         with self._log(child.plan.name) as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "stepwell_cli.child"],
-                stdin=subprocess.PIPE,
-                stdout=log or sys.stderr,
-                stderr=log or sys.stderr,
-                start_new_session=True,
-            )
-        child.process, child.started, child.restart_at = process, time.monotonic(), None
-        pipe = _pipe_of(process)
-        with contextlib.suppress(BrokenPipeError):  # it died at once: the next look finds that out
-            pipe.write(orjson.dumps({**child.plan.order, "name": child.plan.name}) + b"\n")
-            pipe.flush()
+            child.process = start_child({**child.plan.order, "name": child.plan.name}, log or sys.stderr)
+        child.started, child.restart_at = time.monotonic(), None
 
     @contextlib.contextmanager
     def _log(self, name: str) -> Any:

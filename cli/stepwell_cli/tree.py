@@ -5,13 +5,15 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import httpx
+from redis import Redis
 from stepwell_schemas.settings import Settings
 from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.open import open_redis, queue_url
 
 from stepwell_cli.failures import CommandFailed
 from stepwell_cli.output import say
@@ -20,6 +22,8 @@ from stepwell_cli.supervisor import ChildPlan, Supervisor
 
 START_SECONDS = 30.0
 LOOK_SECONDS = 0.05
+WORKERS_KEY = "rq:workers"
+"""RQ's set of workers; the names of ours hold their process id."""
 FIRST, THEN, LAST = 0, 1, 2
 
 
@@ -52,7 +56,7 @@ def run_tree(
                 write_run_file(settings.data_dir, running)
 
             cleanup.callback(remove_run_file, settings.data_dir)
-            if _await_ready(supervisor, url):
+            if _await_ready(supervisor, settings, url):
                 write(supervisor.processes())
                 supervisor.on_change = write
                 ready(url)
@@ -112,18 +116,16 @@ def _url(settings: Settings) -> str:
     return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
 
 
-def _await_ready(supervisor: Supervisor, url: str) -> bool:
+def _await_ready(supervisor: Supervisor, settings: Settings, url: str) -> bool:
     """Whether everything works; False when we were told to stop meanwhile. A child that dies now is a failure."""
     until = time.monotonic() + START_SECONDS
-    with httpx.Client(base_url=url, timeout=2.0) as client:
-        missing = "nothing"
+    with httpx.Client(base_url=url, timeout=2.0) as client, open_redis(queue_url(settings)) as queue:
         while not supervisor.signalled:
             deaths = supervisor.watch(LOOK_SECONDS)
             if deaths:
-                raise CommandFailed(
-                    f"Start failed: {', '.join(str(death) for death in deaths)}.", _where(supervisor)
-                )
-            missing = _missing(client)
+                died = ", ".join(str(death) for death in deaths)
+                raise CommandFailed(f"Start failed: {died}.", _where(supervisor))
+            missing = _missing(client) or _missing_workers(queue, supervisor.processes())
             if not missing:
                 return True
             if time.monotonic() > until:
@@ -135,15 +137,24 @@ def _await_ready(supervisor: Supervisor, url: str) -> bool:
 
 
 def _missing(client: httpx.Client) -> str:
-    """What is not there yet; empty when all is."""
+    """What the API says is not there yet; empty when all is."""
     try:
         ready = client.get("/health/ready")
-        if ready.status_code != httpx.codes.OK:
-            checks = ready.json().get("checks", {})
-            return "; ".join(f"{name}: {text}" for name, text in checks.items() if text != "ok")
     except httpx.TransportError as error:
         return f"the API does not answer ({type(error).__name__})"
-    return ""
+    if ready.status_code == httpx.codes.OK:
+        return ""
+    checks = ready.json().get("checks", {})
+    return "; ".join(f"{name}: {text}" for name, text in checks.items() if text != "ok")
+
+
+def _missing_workers(queue: Redis, processes: Mapping[str, int]) -> str:
+    """Workers that RQ does not know yet; they have published their activities before it does."""
+    known = str(queue.smembers(WORKERS_KEY))
+    missing = [
+        name for name, pid in processes.items() if name.startswith("worker") and f"-{pid}-" not in known
+    ]
+    return f"{', '.join(missing)} not registered" if missing else ""
 
 
 def _where(supervisor: Supervisor) -> list[str]:

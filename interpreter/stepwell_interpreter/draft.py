@@ -7,6 +7,7 @@ document along the path that is written. Work that is still to do stands in `age
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from stepwell_interpreter.scope import MISSING, Scope
 MAX_STATE_BYTES: Final = 1_048_576
 ROOT: Final = "0"
 
+# A batch applies many records of one moment; writing that moment costs as much as a step.
+_written_time = lru_cache(maxsize=1024)(format_ms)
 _instance_values = attrgetter(*Instance.__slots__)
 
 
@@ -250,11 +253,11 @@ class Draft:
         instance = self.instance
         if self._system is None:
             self._system = {
-                "now": format_ms(self.now_ms),
+                "now": _written_time(self.now_ms),
                 "instanceId": instance.id,
                 "definition": instance.definition,
                 "version": instance.version,
-                "startedAt": format_ms(instance.created_ms),
+                "startedAt": _written_time(instance.created_ms),
                 "device": instance.device,
             }
         return {**self._system, "stateName": frame.state, "attempt": frame.work.get("number", 1)}

@@ -3,7 +3,7 @@
 One store, `<ns>:...`:
 
     key                       type     what; who writes it; when it goes
-    <ns>:events               stream   the door: `event` (CloudEvents JSON), `replay`; senders; trimmed by the
+    <ns>:events               stream   the door: `event` (CloudEvents JSON), `replay`; senders, by XADD; trimmed by the
                                        engine below the smallest committed position
     <ns>:layout               hash     version, partitions, probed; whoever opens the store first; stays
     <ns>:definitions          hash     definition id -> latest version; publish_definition.lua; stays

@@ -41,7 +41,7 @@ class RedisCatalog(Linked):
     def publish_activities(self, activities: Sequence[ActivityDescription]) -> None:
         values = [part for activity in activities for part in (activity.name, activity.model_dump_json())]
         change = [("HSET", self._keys.activities, *values)] if values else []
-        self._link.transaction([*change, ("INCR", self._keys.catalog)])
+        self._link.run([*change, ("INCR", self._keys.catalog)], together=True)
 
     def activities(self) -> dict[str, ActivityDescription]:
         found = self._link.command("HGETALL", self._keys.activities)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from stepwell_store.protocol import StartReceipt
-from stepwell_store.redis_link import Command, Linked
+from stepwell_store.redis_link import Linked
 
 SOURCES_KEPT = 1000
 
@@ -13,15 +13,13 @@ class RedisDoors(Linked):
     """The part of `RedisStore` that senders call."""
 
     def append_events(self, events: Sequence[bytes], replay: bool = False) -> list[str]:
-        extra = ("replay", "1") if replay else ()
-        return self._append([("XADD", self._keys.events, "*", "event", event, *extra) for event in events])
+        return self._append(self._keys.events, "event", "1" if replay else "", events)
 
     def door_length(self) -> int:
         return int(self._link.command("XLEN", self._keys.events))
 
     def append_records(self, partition: int, records: Sequence[bytes]) -> list[str]:
-        inbox = self._keys.of(partition, "inbox")
-        return self._append([("XADD", inbox, "*", "r", record) for record in records])
+        return self._append(self._keys.of(partition, "inbox"), "r", "", records)
 
     def request_start(self, partition: int, instance: str, fingerprint: str, record: bytes) -> StartReceipt:
         keys = [self._keys.of(partition, name) for name in ("starts", "instances", "inbox")]
@@ -50,15 +48,19 @@ class RedisDoors(Linked):
         now_ms = time.time_ns() // 1_000_000
         # Later ones of one call count as newer, as in memory.
         scored = [part for n, source in enumerate(sources) for part in (now_ms + n / 1000, source)]
-        self._link.transaction(
+        self._link.run(
             [
                 ("ZADD", self._keys.sources, *scored),
                 ("ZREMRANGEBYRANK", self._keys.sources, 0, -SOURCES_KEPT - 1),
-            ]
+            ],
+            together=True,
         )
 
     def sources(self) -> list[str]:
         return sorted(source.decode() for source in self._link.command("ZRANGE", self._keys.sources, 0, -1))
 
-    def _append(self, commands: list[Command]) -> list[str]:
-        return [position.decode() for position in self._link.run(commands)]
+    def _append(self, log: str, field: str, replay: str, values: Sequence[bytes]) -> list[str]:
+        if not values:
+            return []
+        positions = self._link.script("append_entries", [log], field, replay, *values)
+        return [position.decode() for position in positions]

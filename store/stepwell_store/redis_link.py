@@ -18,6 +18,7 @@ from stepwell_store.redis_errors import translate, translated
 
 SCRIPTS = (
     "acquire",
+    "append_entries",
     "claim",
     "commit",
     "due_attempts",
@@ -77,30 +78,28 @@ class RedisLink:
         """Run one script."""
         return self.run([Call(name, keys, arguments)])[0]
 
-    def run(self, requests: Sequence[Request]) -> list[Any]:
-        """Run commands and scripts in order; the first error is raised after all were run."""
-        answers = self._pipe([self._command(request) for request in requests])
+    def run(self, requests: Sequence[Request], together: bool = False) -> list[Any]:
+        """Run commands and scripts in order; the first error is raised after all were run.
+
+        `together` runs them without anything in between. Each still succeeds or fails by itself, but a server that
+        syncs its file always does it once for all of them, and not whenever a part of a large request is read.
+        """
+        answers = self._pipe([self._command(request) for request in requests], together)
         forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if forgotten:
-            self._run_forgotten(requests, answers, forgotten)
+            self._run_forgotten(requests, answers, forgotten, together)
         for answer in answers:
             if isinstance(answer, RedisError):
                 raise translate(answer) from answer
         return answers
 
-    def transaction(self, commands: Sequence[Command]) -> list[Any]:
-        """Run several commands as one act."""
-        with translated(), self.client.pipeline(transaction=True) as pipeline:
-            queue: Callable[..., Any] = pipeline.execute_command
-            for command in commands:
-                queue(*command)
-            return list(pipeline.execute())
-
-    def _run_forgotten(self, requests: Sequence[Request], answers: list[Any], forgotten: list[int]) -> None:
+    def _run_forgotten(
+        self, requests: Sequence[Request], answers: list[Any], forgotten: list[int], together: bool
+    ) -> None:
         calls = [requests[index] for index in forgotten]
         names = sorted({call.script for call in calls if isinstance(call, Call)})
-        loads: list[Command] = [("SCRIPT LOAD", self._scripts[name].text) for name in names]
-        again = self._pipe(loads + [self._command(call) for call in calls])[len(loads) :]
+        self._pipe([("SCRIPT LOAD", self._scripts[name].text) for name in names])
+        again = self._pipe([self._command(call) for call in calls], together)
         for index, answer in zip(forgotten, again, strict=True):
             answers[index] = answer
 
@@ -110,10 +109,10 @@ class RedisLink:
             return ("EVALSHA", sha, len(request.keys), *request.keys, *request.arguments)
         return request
 
-    def _pipe(self, commands: Sequence[Command]) -> list[Any]:
+    def _pipe(self, commands: Sequence[Command], together: bool = False) -> list[Any]:
         if not commands:
             return []
-        with translated(), self.client.pipeline(transaction=False) as pipeline:
+        with translated(), self.client.pipeline(transaction=together and len(commands) > 1) as pipeline:
             queue: Callable[..., Any] = pipeline.execute_command
             for command in commands:
                 queue(*command)

@@ -96,7 +96,7 @@ class RedisPartition(Linked):
             Call("commit", (self._keys.of(commit.partition, "meta"),), pack_commit(commit, self._keys))
             for commit in commits
         ]
-        return [read_answer(answer) for answer in self._link.run(calls)]
+        return [read_answer(answer) for answer in self._link.run(calls, together=True)]
 
     def due_timers(self, partition: int, now_ms: int, limit: int) -> list[DueTimer]:
         timers = self._keys.of(partition, "timers")

@@ -1,3 +1,5 @@
+"""What `@activity` accepts, and that it leaves the function alone."""
+
 from datetime import timedelta
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""The built-in `device.*` on the memory store."""
+
 from typing import Any
 
 import orjson
@@ -54,7 +56,8 @@ def call(store: MemoryStore, activity: str, input: Any = None, **changes: Any) -
     perform(runtime, LAMP, token)
     runtime.close()
     record: dict[str, Any] = reported(store, LAMP)[-1]["record"]
-    return record.get("output", record)
+    output: dict[str, Any] = record.get("output", record)
+    return output
 
 
 def test_events_are_in_the_devices_order_where_all_carry_a_sequence(store: MemoryStore) -> None:

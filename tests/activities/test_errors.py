@@ -1,3 +1,5 @@
+"""From exceptions to error names and causes."""
+
 import pickle
 
 import pytest

@@ -1,3 +1,5 @@
+"""The built-in `http.request`, `notify` and `workflow.validate`: what goes out, and what must not."""
+
 import http.server
 import json
 import socket

@@ -1,3 +1,5 @@
+"""One attempt from claim to report, on the memory store."""
+
 import asyncio
 import threading
 import time
@@ -245,9 +247,9 @@ def test_the_lease_of_a_long_body_is_extended(store: MemoryStore, run: Run) -> N
     extended = threading.Event()
     extend = store.extend
 
-    def counted(*arguments: Any) -> bool:
+    def counted(partition: int, token: str, worker: str, now_ms: int, lease_ms: int, sign: bool) -> bool:
         extended.set()
-        return extend(*arguments)
+        return extend(partition, token, worker, now_ms, lease_ms, sign)
 
     store.extend = counted  # type: ignore[method-assign]
 

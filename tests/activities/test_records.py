@@ -1,3 +1,5 @@
+"""The built-in `records.*` on SQLite."""
+
 import threading
 from collections.abc import Callable
 from pathlib import Path

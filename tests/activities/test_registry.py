@@ -1,4 +1,7 @@
+"""Discovery, and the mistakes it must name: wrong modules, names, options, duplicates."""
+
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +30,7 @@ def module(folder: Path, stem: str, name: str) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _modules_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def _modules_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
     yield

@@ -1,3 +1,5 @@
+"""From type hints to calls and schemas: every shape of parameter, and every type that is refused."""
+
 import dataclasses
 import socket
 from collections.abc import Callable, Iterator

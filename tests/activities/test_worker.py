@@ -1,6 +1,7 @@
 """The worker's loop in this process, on a real server; bodies that must run beside the test run in threads."""
 
 import asyncio
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,8 +14,10 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.suspension import resume, suspend
+from stepwell_activities import serial
 from stepwell_activities.claiming import read_call
 from stepwell_activities.decorator import activity
+from stepwell_activities.job import perform
 from stepwell_activities.registry import Registry
 from stepwell_activities.runtime import new_runtime
 from stepwell_activities.taking import Finished, QueueWatcher, TakenJob, Taker
@@ -36,6 +39,7 @@ def connection(server_url: str) -> Iterator[Redis]:
 @pytest.fixture
 def make(redis_store: RedisStore, connection: Redis, namespace: str) -> Iterator[Make]:
     opened = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def make(*functions: Any, queues: tuple[str, ...] = ("default",), **options: Any) -> StepwellWorker:
         settings = Settings(namespace=namespace, worker_lease_seconds=10)
@@ -47,6 +51,8 @@ def make(redis_store: RedisStore, connection: Redis, namespace: str) -> Iterator
     for runtime in opened:
         runtime.keeper.close()
         runtime.runner.close()
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @activity("number")
@@ -96,7 +102,9 @@ def test_a_foreign_job_is_marked_failed_and_never_called(
     found = Job.fetch(job.id, connection=connection, serializer=JSONSerializer)
     assert found.get_status() == "failed"
     assert job.id in queue.failed_job_registry.get_job_ids()
-    assert "not 'os.getcwd'" in str(found.exc_info)
+    result = found.latest_result()
+    assert result is not None
+    assert "not 'os.getcwd'" in str(result.exc_string)
     job.delete()
 
 
@@ -182,6 +190,29 @@ def test_jobs_behind_a_slow_body_go_back_to_the_queue(
     assert len(records) == len(warm) + 1 + len(behind)
 
 
+def test_a_long_body_does_not_make_its_worker_look_dead(
+    make: Make, redis_store: RedisStore, connection: Redis, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serial, "SIGN_SECONDS", 0)
+    signed = threading.Event()
+
+    @activity("long")
+    def long() -> bool:
+        return signed.wait(60)
+
+    worker = make(long)
+    heartbeat = worker.heartbeat
+
+    def sign() -> None:
+        heartbeat()
+        signed.set()
+
+    monkeypatch.setattr(worker, "heartbeat", sign)
+    enqueue(connection, namespace, offer(redis_store, "long"))
+    worker.work(burst=True)
+    assert reported(redis_store)[0]["record"]["output"] is True
+
+
 class _Second:
     """Another worker's turns, without its signals (which need the main thread)."""
 
@@ -192,8 +223,6 @@ class _Second:
         self._taker = Taker(connection, [f"{namespace}-default"], worker.name, 60)
 
     def work_once(self) -> None:
-        from stepwell_activities.job import perform
-
         _, jobs = self._taker.turn(1, Finished([]))
         for job in jobs:
             partition, token = read_call(job.data, self._runtime.settings.namespace, 4)

@@ -1,9 +1,12 @@
+"""Real worker processes on a real server: ours, stock RQ, killed, stopped, cut off."""
+
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -74,7 +77,7 @@ def test_a_worker_process_is_seen_by_rq_info(
         [seen] = Worker.all(queue=Queue(f"{namespace}-default", connection=connection))
         assert seen.get_state() == "busy"
         rq = Path(sys.executable).with_name("rq")
-        command = [rq, "info", "--url", server_url, "--raw", f"{namespace}-default"]
+        command = [str(rq), "info", "--url", server_url, "--raw", f"{namespace}-default"]
         shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
         assert f"worker {seen.name} " in shown
         assert f"busy {namespace}-default" in shown
@@ -109,6 +112,36 @@ def test_a_stock_rq_worker_runs_our_job_body(
         assert done["output"] != worker.process.pid
         assert failed["error"] == "ActivityNotFound"
         assert worker.stop() == 0
+
+
+def test_rq_starts_our_worker_class(
+    tmp_path: Path, redis_store: RedisStore, connection: Redis, settings: dict[str, str], namespace: str,
+    server_url: str,
+) -> None:  # fmt: skip
+    enqueue(connection, namespace, offer(redis_store, "sample.pid"))
+    ours = ["--worker-class", "stepwell_activities.worker.StepwellWorker"]
+    with stock_worker(tmp_path, settings, server_url, *ours, f"{namespace}-default") as worker:
+        [record] = await_reports(redis_store, 1)
+        assert record["output"] == worker.process.pid
+        assert worker.stop() == 0
+
+
+def test_a_second_signal_breaks_the_body_off_and_leaves_its_claim(
+    tmp_path: Path, redis_store: RedisStore, connection: Redis, settings: dict[str, str], namespace: str,
+    gate: dict[str, str],
+) -> None:  # fmt: skip
+    [token] = offer(redis_store, "sample.gate", gate)
+    enqueue(connection, namespace, [token])
+    with our_worker(tmp_path, settings) as worker:
+        opened(gate["started"])
+        began = time.monotonic()
+        while worker.process.poll() is None:
+            assert time.monotonic() - began < 60
+            worker.process.send_signal(signal.SIGTERM)  # one within a second of the first counts as its echo
+            with suppress(subprocess.TimeoutExpired):
+                worker.process.wait(0.3)
+    assert redis_store.partition_info(0).inbox_length == 0
+    assert token in redis_store.claims(0, [token])
 
 
 def test_an_isolating_worker_outlives_a_body_that_kills_its_process(

@@ -76,10 +76,10 @@ def our_worker(
     return WorkerProcess([sys.executable, "-c", SERVE, *arguments], settings, log)
 
 
-def stock_worker(folder: Path, settings: dict[str, str], url: str, queue: str) -> WorkerProcess:
+def stock_worker(folder: Path, settings: dict[str, str], url: str, *arguments: str) -> WorkerProcess:
     """`rq worker` as anyone would start it."""
     rq = str(Path(sys.executable).with_name("rq"))
-    command = [rq, "worker", "--url", url, "--serializer", "rq.serializers.JSONSerializer", queue]
+    command = [rq, "worker", "--url", url, "--serializer", "rq.serializers.JSONSerializer", *arguments]
     return WorkerProcess(command, settings, folder / f"stock-{time.monotonic_ns()}.log")
 
 

@@ -1,9 +1,14 @@
-"""One suite, three homes: every test that takes `store` runs on memory, on fakeredis and on a real server."""
+"""One suite, three homes: every test that takes `store` runs on memory, on fakeredis and on a real server.
+
+After each test on Redis, every key that was made must be one that `keys.py` documents.
+"""
 
 from collections.abc import Iterator
 
 import fakeredis
 import pytest
+from redis import Redis
+from stepwell_store.keys import is_known_key
 from stepwell_store.memory_store import MemoryStore
 from stepwell_store.open import open_redis
 from stepwell_store.protocol import Store
@@ -15,15 +20,22 @@ PARTITIONS = 4
 @pytest.fixture(params=["memory", "fakeredis", "server"])
 def store(request: pytest.FixtureRequest, namespace: str) -> Iterator[Store]:
     """A fresh store of four partitions."""
-    opened: Store
-    match request.param:
-        case "memory":
-            opened = MemoryStore(namespace, PARTITIONS)
-        case "fakeredis":
-            opened = RedisStore(
-                fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2), namespace, PARTITIONS
-            )
-        case _:
-            opened = RedisStore(open_redis(request.getfixturevalue("server_url")), namespace, PARTITIONS)
+    if request.param == "memory":
+        yield MemoryStore(namespace, PARTITIONS)
+        return
+    client: Redis
+    if request.param == "fakeredis":
+        client = fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2)
+    else:
+        client = open_redis(request.getfixturevalue("server_url"))
+    opened = RedisStore(client, namespace, PARTITIONS)
     yield opened
+    leaked = unknown_keys(client, namespace)
     opened.close()
+    assert leaked == []
+
+
+def unknown_keys(client: Redis, namespace: str) -> list[str]:
+    """Keys that mention the namespace but are none of its documented ones."""
+    found = [key.decode() for key in client.scan_iter(match=f"*{namespace}*", count=1000)]
+    return [key for key in found if not is_known_key(key, namespace)]

@@ -1,5 +1,7 @@
 """A commit is applied whole, once, and only for the owner that saw the last one."""
 
+import queue
+
 import pytest
 from stepwell_store.errors import CorruptValue
 from stepwell_store.protocol import START, Store
@@ -234,8 +236,6 @@ def test_an_indexed_instance_that_is_no_json_is_refused_before_anything_is_writt
 
 
 def test_replies_reach_their_listener_and_no_other(store: Store) -> None:
-    import queue
-
     mine: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     other: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     owner = own(store)

@@ -1,0 +1,5 @@
+"""`python -m stepwell_cli` is `stepwell`."""
+
+from stepwell_cli.main import main
+
+main()

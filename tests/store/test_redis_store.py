@@ -1,0 +1,147 @@
+"""What only the Redis store can get wrong: namespaces, layouts, forgotten scripts, a server that refuses."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.errors import CorruptValue, LayoutMismatch, StoreUnavailable
+from stepwell_store.keys import LAYOUT_VERSION, Keys, is_known_key
+from stepwell_store.open import open_redis
+from stepwell_store.protocol import START, InstanceFilter, Wanted
+from stepwell_store.redis_link import SCRIPTS
+from stepwell_store.redis_store import RedisStore
+from store_batches import NOW, definition, instance_json, own
+
+
+@pytest.fixture
+def client(server_url: str) -> Iterator[Redis]:
+    with open_redis(server_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(tmp_path, "memory")
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_two_namespaces_do_not_meet(redis_store: RedisStore, server_url: str, namespace: str) -> None:
+    other = RedisStore(open_redis(server_url), f"{namespace}-2", partitions=4)
+    redis_store.append_events([b"1"])
+    redis_store.publish_definition(definition())
+    redis_store.place("i", 2)
+    owner = own(redis_store)
+    owner.commit(instances={"i": instance_json("i")}, index=[("i", "d", None, "running", NOW)], dead=[b"x"])
+    assert other.door_length() == 0
+    assert other.definitions() == {}
+    assert other.locate("i") is None
+    assert other.instances(InstanceFilter(), ["d"], 10, None) == ([], None)
+    assert other.dead_letters(10, None) == ([], None)
+    assert own(other).epoch == 1
+    other.close()
+
+
+def test_a_store_is_opened_again_as_it_was(redis_store: RedisStore, server_url: str, namespace: str) -> None:
+    redis_store.append_events([b"1"])
+    again = RedisStore(open_redis(server_url), namespace, partitions=4)
+    assert again.door_length() == 1
+    again.close()
+
+
+def test_another_number_of_partitions_is_refused(
+    redis_store: RedisStore, client: Redis, namespace: str
+) -> None:
+    with pytest.raises(LayoutMismatch, match="created with 4 partitions, and the settings say 8"):
+        RedisStore(client, namespace, partitions=8)
+
+
+def test_a_newer_layout_is_refused(client: Redis, namespace: str) -> None:
+    client.hset(Keys(namespace, 4).layout, mapping={"version": LAYOUT_VERSION + 1, "partitions": 4})
+    with pytest.raises(LayoutMismatch, match="written by a newer release"):
+        RedisStore(client, namespace, partitions=4)
+
+
+def test_a_store_without_partitions_is_refused(client: Redis, namespace: str) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        RedisStore(client, namespace, partitions=0)
+
+
+def test_forgotten_scripts_are_loaded_again_in_the_middle_of_a_pipeline(
+    redis_store: RedisStore, client: Redis
+) -> None:
+    first, second = own(redis_store, 0), own(redis_store, 1)
+    first.commit(devices={"dev": b"D"}, accumulated={"dev": [(1, b"e")]}, available={"dev": [1]})
+    client.script_flush()
+    results = redis_store.commit([first.batch(counters={"n": 1}), second.batch(counters={"n": 1})])
+    assert [result.status for result in results] == ["committed", "committed"]
+    assert [redis_store.partition_info(n).counters for n in (0, 1)] == [{"n": 1}, {"n": 1}]
+    client.script_flush()
+    [loaded] = redis_store.load([Wanted(0, devices=["dev"], available=["dev"], seen=[b"k"])], NOW)
+    assert (loaded.devices, loaded.available) == ({"dev": b"D"}, {"dev": [(1, b"e")]})
+
+
+def test_a_key_of_another_type_is_named_as_corrupt(
+    redis_store: RedisStore, client: Redis, namespace: str
+) -> None:
+    client.set(Keys(namespace, 4).of(0, "outbox"), "not a stream")
+    with pytest.raises(CorruptValue, match="another type"):
+        redis_store.outbox(0, START, 10)
+
+
+def test_a_stored_definition_that_cannot_be_read_names_its_key(
+    redis_store: RedisStore, client: Redis, namespace: str
+) -> None:
+    client.hset(Keys(namespace, 4).definition("d"), "1.0.0", "1 hash {}")
+    with pytest.raises(CorruptValue, match=f"{namespace}:definition:d: not a stored definition"):
+        redis_store.versions("d")
+
+
+def test_a_server_without_memory_writes_nothing_and_says_so(
+    own_server: EmbeddedServer, namespace: str
+) -> None:
+    store = RedisStore(open_redis(own_server.url), namespace, partitions=4)
+    owner = own(store)
+    with open_redis(own_server.url) as client:
+        client.config_set("maxmemory", "1mb")
+        with pytest.raises(StoreUnavailable, match="out of memory"):
+            store.commit([owner.batch(instances={"i": b"{}"}, counters={"n": 1})])
+        for refused in (lambda: store.append_events([b"1"]), store.ping):
+            with pytest.raises(StoreUnavailable, match="out of memory"):
+                refused()
+        assert store.partition_info(0).revision == 0
+        client.config_set("maxmemory", "0")
+    assert store.commit([owner.batch(counters={"n": 1})])[0].status == "committed"
+    store.close()
+
+
+def test_a_server_that_is_gone_is_unavailable(own_server: EmbeddedServer, namespace: str) -> None:
+    store = RedisStore(open_redis(own_server.url), namespace, partitions=4)
+    own_server.stop()
+    for refused in (store.ping, store.door_length, lambda: store.append_events([b"1"])):
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            refused()
+    store.close()
+
+
+def test_the_key_checker_knows_a_stranger() -> None:
+    keys = Keys("n", 4)
+    assert is_known_key(keys.history(0, "a:b"), "n")
+    assert is_known_key(keys.events, "n")
+    assert not is_known_key("{n:0}:histories:a", "n")
+    assert not is_known_key("n:events:2", "n")
+    assert not is_known_key("{m:0}:meta", "n")
+
+
+def test_every_script_is_known_and_says_what_it_takes_and_gives() -> None:
+    folder = {
+        path.name.removesuffix(".lua"): path for path in files("stepwell_store").joinpath("lua").iterdir()
+    }
+    assert sorted(folder) == sorted(SCRIPTS)
+    for path in folder.values():
+        text = path.read_text(encoding="utf-8")
+        assert all(word in text for word in ("-- KEYS", "-- Returns ")), path.name
