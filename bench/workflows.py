@@ -68,11 +68,11 @@ def succeeded(store: Store) -> int:
             return count
 
 
-def throughput(store: Store, count: int) -> float:
+def throughput(store: Store, count: int, tag: str) -> float:
     partitions: dict[int, list[bytes]] = {}
     for number in range(count):
-        partition = partition_of(f"t-{number}", store.partitions)
-        id = instance_id("three", f"t{number:08x}", partition)
+        partition = partition_of(f"{tag}-{number}", store.partitions)
+        id = instance_id("three", f"{tag}{number:08x}", partition)
         operation = {"op": "start", "instance": id, "definition": "three", "version": None, "input": {}}
         partitions.setdefault(partition, []).append(orjson.dumps(operation))
     before = succeeded(store)
@@ -157,11 +157,11 @@ def run(url: str, options: argparse.Namespace, folder: Path) -> None:
     try:
         wait_for(lambda: "bench.nothing" in store.activities(), 20)
         publish(store, WORKFLOW, now_ms=0)
-        throughput(store, 50)
+        throughput(store, 50, "warm")
         redis = open_redis(url)
         rq_rate = stock_rq(redis, 600)
         taken = latencies(store, options.single)
-        rate = throughput(store, options.count)
+        rate = throughput(store, options.count, "run")
         print(
             f"three-step workflows      {rate:8,.0f} /s  ({rate * 3:,.0f} activities/s; stock RQ {rq_rate:,.0f} jobs/s; "
             f"ratio {rate * 3 / rq_rate:.2f})"

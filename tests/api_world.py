@@ -38,7 +38,7 @@ version: 1.0.0
 configuration: {timeout: P1D}
 startAt: Ask
 states:
-  Ask: {type: task, activity: ask, callback: true, timeout: PT1H, retry: {maxAttempts: 1}, resultPath: $.state.answer, next: Done}
+  Ask: {type: task, activity: ask, callback: true, timeout: PT1H, retry: {maxAttempts: 0}, resultPath: $.state.answer, next: Done}
   Done: {type: succeed, output: $.state.answer}
 """
 

@@ -1,0 +1,132 @@
+"""What the commands do without a server: wrong command lines, local checks, unreachable servers."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_world import run
+from stepwell_cli.events import BATCH_BYTES, BATCH_EVENTS, batches, event_lines
+from stepwell_cli.failures import UsageError
+from stepwell_cli.runfile import RunFile, read_run_file, write_run_file
+
+NOWHERE = "http://127.0.0.1:9"
+GOOD = "id: good\nversion: 2.1.0\nstartAt: A\nstates:\n  A: {type: succeed}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("status", "x"),
+        ("start", "x"),
+        ("activities",),
+        ("push", "--type", "T"),
+        ("dead-letters", "list"),
+        ("devices", "list"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_exit_code_4(arguments: tuple[str, ...]) -> None:
+    ran = run(*arguments, "--json", url=NOWHERE)
+    assert ran.exit_code == 4
+    assert "stepwell up" in ran.stderr
+    assert ran.document["error"]["exitCode"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("start", "x", "--input", "{nonsense"), "not JSON"),
+        (("start", "x", "--input", "@/no/such/file"), "No such file"),
+        (("push",), "--type"),
+        (("push", "-", "--type", "T"), "not both"),
+        (("push", "--type", "T", "--data", "{"), "--data"),
+        (("status", "x", "--type", "y"), "not both"),
+        (("dead-letters", "replay", "1", "2", "--event", "{}"), "exactly one"),
+        (("dead-letters", "replay", "1", "--event", "[]"), "an object is needed"),
+        (("deploy", "/no/such/file.yaml"), "No such file"),
+        (("status", "x", "--url", "ftp://somewhere"), "not the address"),
+    ],
+)
+def test_a_wrong_command_line_is_exit_code_2_and_says_why(arguments: tuple[str, ...], said: str) -> None:
+    ran = run(*arguments, url=NOWHERE, stdin="")
+    assert ran.exit_code == 2
+    assert said in ran.stderr
+
+
+def test_settings_that_are_wrong_are_named() -> None:
+    ran = run("doctor", STEPWELL_PARTITIONS="many")
+    assert ran.exit_code == 2
+    assert "partitions" in ran.stderr
+
+
+def test_validate_works_without_a_server(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD, encoding="utf-8")
+    ran = run("validate", str(tmp_path), "--json", url=NOWHERE)
+    assert ran.exit_code == 0
+    [file] = ran.document["files"]
+    assert (file["id"], file["version"], file["valid"]) == ("good", "2.1.0", True)
+
+
+def test_validate_knows_activities_of_modules_that_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "w.yaml"
+    state = "A: {type: task, activity: hub.registr, resultPath: null, end: true}"
+    file.write_text(f"id: w\nversion: 1.0.0\nstartAt: A\nstates:\n  {state}\n", encoding="utf-8")
+    assert run("validate", str(file)).exit_code == 0
+    ran = run("validate", str(file), "--activities", "stepwell_cli.demo_activities")
+    assert ran.exit_code == 1
+    assert "hub.register" in ran.stdout
+
+
+def test_validate_says_which_module_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD, encoding="utf-8")
+    ran = run("validate", str(tmp_path / "good.yaml"), "--activities", "no_such_module_anywhere")
+    assert ran.exit_code == 1
+    assert "no_such_module_anywhere" in ran.stderr
+
+
+def test_a_folder_without_definitions_is_a_wrong_command_line(tmp_path: Path) -> None:
+    assert run("validate", str(tmp_path)).exit_code == 2
+
+
+def test_version_is_one_json_document() -> None:
+    assert set(run("version", "--json").document) == {"version", "python"}
+
+
+def test_doctor_finds_no_store_where_none_is(tmp_path: Path) -> None:
+    ran = run("doctor", "--data-dir", str(tmp_path / "none"))
+    assert ran.exit_code == 3
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_three_forms_of_event_files_give_the_same_events() -> None:
+    events = [{"id": "1"}, {"id": "2"}]
+    lines = "\n".join(json.dumps(event) for event in events).encode()
+    assert [json.loads(line) for line in event_lines(json.dumps(events).encode(), "f")] == events
+    assert [json.loads(line) for line in event_lines(lines, "f")] == events
+    assert [json.loads(line) for line in event_lines(b'{\n "id": "1"\n}', "f")] == events[:1]
+
+
+def test_an_empty_event_file_is_refused() -> None:
+    with pytest.raises(UsageError):
+        event_lines(b" \n", "f")
+
+
+def test_batches_are_bounded_in_count_and_size_and_lose_nothing() -> None:
+    lines = [b"x" * 200] * (BATCH_EVENTS + 1) + [b"y" * BATCH_BYTES, b"z"]
+    parts = list(batches(lines))
+    assert [line for part in parts for line in part] == lines
+    assert all(len(part) <= BATCH_EVENTS for part in parts)
+    assert all(len(part) == 1 or sum(map(len, part)) <= BATCH_BYTES for part in parts)
+
+
+def test_client_commands_find_the_server_that_up_started_in_the_folder(tmp_path: Path) -> None:
+    import os
+
+    write_run_file(tmp_path, RunFile(NOWHERE, "unix://x", os.getpid(), {}))
+    ran = run("activities", STEPWELL_DATA_DIR=str(tmp_path))
+    assert ran.exit_code == 4
+    assert NOWHERE in ran.stderr
+
+
+def test_the_run_file_of_a_dead_supervisor_counts_for_nothing(tmp_path: Path) -> None:
+    write_run_file(tmp_path, RunFile(NOWHERE, "unix://x", 2**22 + 1, {}))
+    assert read_run_file(tmp_path) is None
