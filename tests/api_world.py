@@ -38,7 +38,9 @@ version: 1.0.0
 configuration: {timeout: P1D}
 startAt: Ask
 states:
-  Ask: {type: task, activity: ask, callback: true, timeout: PT1H, retry: {maxAttempts: 0}, resultPath: $.state.answer, next: Done}
+  Ask:
+    {type: task, activity: ask, callback: true, timeout: PT1H, retry: {maxAttempts: 0},
+     resultPath: $.state.answer, next: Done}
   Done: {type: succeed, output: $.state.answer}
 """
 
@@ -143,9 +145,9 @@ def engine(client: Api) -> Iterator[None]:
 
 
 @contextmanager
-def world(**changes: Any) -> Iterator[Api]:
+def world(store: Store | None = None, **changes: Any) -> Iterator[Api]:
     """An API with an engine, the definitions above and the activity `ask`."""
-    with api(reply_timeout_seconds=20, **changes) as client:
+    with api(store, reply_timeout_seconds=20, **changes) as client:
         client.store.publish_activities([ActivityDescription(name="ask")])
         for source in (WAITING, CALLING):
             outcome = publish(client.store, source, now_ms=0)

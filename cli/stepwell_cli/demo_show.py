@@ -55,15 +55,15 @@ class Show:
 
     def update(self, story: Story, instance: dict[str, Any], history: list[dict[str, Any]]) -> None:
         """Show the steps that are new."""
+        self._standing[story.device] = _standing(instance)
+        if self._live is not None:
+            self._live.update(self._standings())
         steps = [step for entry in history for step in entry.get("trace", [])]
         for step in steps[self._shown.get(story.device, 0) :]:
             text = sentence(step)
             if text is not None:
                 self._line(story, text)
         self._shown[story.device] = len(steps)
-        self._standing[story.device] = _standing(instance)
-        if self._live is not None:
-            self._live.update(self._standings())
 
     def summary(self, results: dict[str, Told]) -> None:
         """The table in the end."""

@@ -223,7 +223,9 @@ def _run_activity(turn: Turn, instance: Instance, command: RunActivity) -> None:
         "number": command.number,
         "timeoutMs": command.timeout_ms,
         "heartbeatMs": command.heartbeat_ms,
-        "callbackToken": command.callback_token,
+        "callbackToken": None
+        if command.callback_token is None
+        else f"{instance.id}.{command.callback_token}",
     }
     turn.attempts[command.token] = (orjson.dumps(payload), turn.now_ms + DISPATCH_DEADLINE_MS)
     turn.outbox.append(

@@ -23,7 +23,7 @@ class ActivityDescription(BaseModel):
 
 
 class StoredDefinition(BaseModel):
-    """An immutable version of a definition. `hash` covers the document and the activities it was checked with."""
+    """An immutable version of a definition. `hash` covers the document; `activities` are those it was checked with."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

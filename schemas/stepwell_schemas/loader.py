@@ -14,7 +14,7 @@ from stepwell_schemas.json_reader import read_json
 from stepwell_schemas.problems import Finding, PathInDocument, Positions, Problem, kind_of, located
 from stepwell_schemas.schema_check import check_against_schema
 from stepwell_schemas.source_text import SourceText, SyntaxFault, read_source
-from stepwell_schemas.structure import check_reachability, check_targets
+from stepwell_schemas.structure import check_bounds, check_reachability, check_targets
 from stepwell_schemas.workflow import WorkflowDefinition
 from stepwell_schemas.yaml_reader import read_yaml
 
@@ -100,7 +100,7 @@ def _checked(
             findings += refused
         # Where a name is misspelt, all that it should have led to would be told as unreachable.
         if all(finding.severity != "error" for finding in findings):
-            findings += check_reachability(document)
+            findings += check_reachability(document) + check_bounds(document)
     problems = [located(finding, positions, text.file) for finding in findings[:MAX_PROBLEMS]]
     problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
     sound = definition if all(problem.severity != "error" for problem in problems) else None

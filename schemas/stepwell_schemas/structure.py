@@ -13,6 +13,7 @@ from stepwell_schemas.problems import Finding, PathInDocument, did_you_mean, quo
 
 MAX_FINDINGS = 100
 _ENDING = frozenset({"succeed", "fail"})
+_EVENT_FORMS = frozenset({"event", "anyOf", "allOf"})
 _STEPS = frozenset({"task", "wait", "parallel", "map", "compensation", "pass"})
 
 
@@ -45,6 +46,27 @@ def check_targets(document: dict[str, Any]) -> list[Finding]:
 def check_reachability(document: dict[str, Any]) -> list[Finding]:
     """Whether every state is reached and every scope can end. For documents whose targets all exist."""
     return list(islice((item for scope in _scopes(document) for item in _reachability(scope)), MAX_FINDINGS))
+
+
+def check_bounds(document: dict[str, Any]) -> list[Finding]:
+    """Warns of each wait for events that nothing ends when the events do not come."""
+    configuration = document.get("configuration")
+    if isinstance(configuration, dict) and configuration.get("timeout") is not None:
+        return []
+    return [
+        Finding(
+            "wait-without-timeout",
+            f"{quoted(name)} waits for ever if its event never comes",
+            (*scope.path, "states", name),
+            severity="warning",
+            help="add timeout (and timeoutNext), or configuration.timeout for the whole workflow",
+        )
+        for scope in _scopes(document)
+        for name, state in scope.states.items()
+        if _kind(state) == "wait"
+        and state.get("timeout") is None
+        and not state.keys().isdisjoint(_EVENT_FORMS)
+    ][:MAX_FINDINGS]
 
 
 def _scopes(document: dict[str, Any]) -> Iterator[_Scope]:

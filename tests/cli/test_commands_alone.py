@@ -1,6 +1,7 @@
 """What the commands do without a server: wrong command lines, local checks, unreachable servers."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -119,8 +120,6 @@ def test_batches_are_bounded_in_count_and_size_and_lose_nothing() -> None:
 
 
 def test_client_commands_find_the_server_that_up_started_in_the_folder(tmp_path: Path) -> None:
-    import os
-
     write_run_file(tmp_path, RunFile(NOWHERE, "unix://x", os.getpid(), {}))
     ran = run("activities", STEPWELL_DATA_DIR=str(tmp_path))
     assert ran.exit_code == 4

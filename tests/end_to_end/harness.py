@@ -110,6 +110,11 @@ class System:
         if any(name.startswith("worker") for name in self.processes):
             wait_until(self._has_activities, READY_SECONDS, "the workers have published their activities")
 
+    def add(self, name: str, command: list[str]) -> None:
+        """One more process, with the environment of the others."""
+        self.processes[name] = self._process(name, command)
+        self.processes[name].start()
+
     def kill(self, name: str) -> None:
         """SIGKILL a process, or the `server`."""
         if name == "server":
@@ -225,7 +230,7 @@ class System:
         items: list[dict[str, Any]] = []
         start: int | None = 0
         while start is not None:
-            page = self.get(f"/workflows/{instance}/history", **({"from": start} if start else {}))
+            page = self.get(f"/workflows/{instance}/history", **({"cursor": start} if start else {}))
             items += page["items"]
             start = page["next"]
         return items
@@ -262,7 +267,7 @@ class System:
             after = "0-0"
             while entries := self.store.ledger(partition, after, 1_000):
                 for entry in entries:
-                    yield from [orjson.loads(entry.fields[b"e"])]
+                    yield from orjson.loads(entry.fields[b"e"])
                 after = entries[-1].id
 
     # -- inside --------------------------------------------------------------------------------------------

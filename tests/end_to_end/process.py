@@ -44,7 +44,7 @@ class Process:
         self.name = name
         self.log = folder / f"{name}.log"
         self._command = command
-        self._environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
+        self.environment = {**os.environ, **environment, "PYTHONUNBUFFERED": "1"}
         self._folder = folder
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -65,7 +65,7 @@ class Process:
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
                 self._command,
-                env=self._environment,
+                env=self.environment,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -230,13 +230,27 @@ def test_reachability_waits_until_the_names_are_right() -> None:
 
 def test_a_machine_that_cannot_end_is_refused_unless_it_waits() -> None:
     assert told(HEAD + "states: {A: {type: pass, next: A}}") == [("no-terminal-state", "/states")]
-    living = load(HEAD + "states: {A: {type: wait, event: X, next: A}}")
+    living = load(HEAD + "states: {A: {type: wait, event: X, timeout: 5, next: A}}")
     assert living.definition is not None
     assert [problem.severity for problem in living.problems] == ["warning"]
 
 
+@pytest.mark.parametrize(
+    ("rest", "codes"),
+    ("bound", "more", "codes"),
+    [
+        ("", "", ["wait-without-timeout"]),
+        (", timeout: 5", "", []),
+        ("", "\nconfiguration: {timeout: P1D}", []),
+    ],
+)
+def test_a_wait_for_events_that_nothing_bounds_is_warned_of(bound: str, more: str, codes: list[str]) -> None:
+    text = HEAD + f"states: {{A: {{type: wait, event: X{bound}, next: B}}, B: {{type: succeed}}}}{more}"
+    assert [code for code, _ in told(text)] == codes
+
+
 def test_a_branch_that_cannot_end_is_refused() -> None:
-    inner = "{B: {type: wait, event: X, next: B}}"
+    inner = "{B: {type: wait, event: X, timeout: 5, next: B}}"
     text = HEAD + f"states: {{A: {{type: map, items: $.input, startAt: B, states: {inner}, end: true}}}}"
     assert told(text) == [("no-terminal-state", "/states/A/states")]
 
@@ -244,7 +258,7 @@ def test_a_branch_that_cannot_end_is_refused() -> None:
 def test_a_wait_whose_alternatives_all_lead_on_needs_no_next() -> None:
     text = (
         HEAD
-        + "states: {A: {type: wait, anyOf: {x: {event: X, next: B}, z: {event: Z%s}}}, B: {type: succeed}}"
+        + "states: {A: {type: wait, timeout: 5, timeoutNext: B, anyOf: {x: {event: X, next: B}, z: {event: Z%s}}}, B: {type: succeed}}"
     )
     assert told(text % ", next: B") == []
     assert told(text % "") == [("no-next", "/states/A")]

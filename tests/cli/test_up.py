@@ -1,0 +1,132 @@
+"""`stepwell up` with real processes: it serves, mends itself, and leaves nothing behind, however it ends."""
+
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_world import Up, eventually, is_alive, run, start_up
+from stepwell_store.embedded import EmbeddedServer
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short name, so that the server's socket lies in it."""
+    with tempfile.TemporaryDirectory(prefix="stepwell-test-") as name:
+        yield Path(name) / "data"
+
+
+@pytest.fixture
+def up(folder: Path) -> Iterator[Up]:
+    """A running tree with one worker."""
+    running = start_up(folder, "--workers", "1")
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.end()
+
+
+def members(up: Up) -> list[int]:
+    """All processes of the tree, the embedded server included."""
+    running = up.running
+    return [running.supervisor, *running.children.values(), up.server_process()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_everything_and_leaves_no_run_file(up: Up, number: signal.Signals) -> None:
+    processes = members(up)
+    assert up.end(number) == 0, up.log()
+    assert [process for process in processes if is_alive(process)] == []
+    assert not (up.folder / "up.json").exists()
+    assert not list(up.folder.glob("*.tmp"))
+
+
+def test_when_the_supervisor_is_killed_its_children_end_by_themselves(up: Up) -> None:
+    processes = members(up)
+    assert up.end(signal.SIGKILL) == -signal.SIGKILL
+    eventually(lambda: not any(is_alive(process) for process in processes), "all have ended")
+
+
+@pytest.mark.parametrize("name", ["engine", "worker-1", "api", "server"])
+def test_a_child_that_is_killed_is_started_again(up: Up, name: str) -> None:
+    before = up.running.children[name]
+    os.kill(before, signal.SIGKILL)
+    after = eventually(lambda: _other(up.running.children.get(name), before), "it runs again")
+    assert is_alive(after)
+    eventually(lambda: _ready(up), "the API is ready")
+    assert name in up.log()
+
+
+def test_the_embedded_server_is_started_again_with_all_its_data(folder: Path) -> None:
+    up = start_up(folder, "--workers", "1", "--durability", "fsync")
+    try:
+        url = up.running.url
+        pushed = run("push", "--type", "T", "--device", "d", "--id", "before", url=url)
+        assert pushed.exit_code == 0
+        server = up.server_process()
+        os.kill(server, signal.SIGKILL)
+        eventually(lambda: _other(EmbeddedServer(folder).pid, server), "another server")
+        eventually(lambda: run("trace", "before", url=url).exit_code == 0, "the event is still known")
+    finally:
+        up.end()
+
+
+def test_a_second_tree_in_the_same_folder_is_refused(up: Up) -> None:
+    url = up.running.url
+    second = run("up", "--port", "0", "--data-dir", str(up.folder))
+    assert second.exit_code == 1
+    assert "runs already" in second.stderr
+    assert url in second.stderr
+    assert run("activities", url=url).exit_code == 0
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ran = run("up", "--port", str(taken.getsockname()[1]), "--data-dir", str(folder))
+    assert ran.exit_code == 1
+    assert "--port" in ran.stderr
+    assert not (folder / "server").exists()
+
+
+def test_activities_that_cannot_be_imported_end_the_start(folder: Path) -> None:
+    up = start_up(folder, "--workers", "1", "--activities", "no_such_module_anywhere")
+    assert up.process.wait(60) == 1
+    assert "no_such_module_anywhere" in up.log()
+    assert "worker-1 ended with exit code 1" in up.log()
+    assert EmbeddedServer(folder).pid is None
+
+
+def test_a_public_address_without_keys_is_refused(folder: Path) -> None:
+    up = start_up(folder, "--workers", "0", "--host", "0.0.0.0")
+    assert up.process.wait(60) == 1
+    assert "keys" in up.log()
+
+
+def test_doctor_finds_a_running_tree_in_order(up: Up) -> None:
+    assert up.running
+    ran = run("doctor", "--data-dir", str(up.folder), "--json")
+    assert ran.exit_code == 0, ran.stdout
+    assert ran.document["findings"] == []
+
+
+def test_doctor_ends_the_server_that_it_started(folder: Path) -> None:
+    up = start_up(folder, "--workers", "0")
+    assert up.running
+    assert up.end() == 0
+    ran = run("doctor", "--data-dir", str(folder), "--json")
+    assert ran.exit_code == 1
+    assert [finding["kind"] for finding in ran.document["findings"]] == ["noEngine"]
+    assert EmbeddedServer(folder).pid is None
+
+
+def _other(process: int | None, before: int) -> int | None:
+    return process if process not in (None, before) else None
+
+
+def _ready(up: Up) -> Any:
+    return run("activities", url=up.running.url).exit_code == 0
