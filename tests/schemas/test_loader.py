@@ -236,7 +236,6 @@ def test_a_machine_that_cannot_end_is_refused_unless_it_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rest", "codes"),
     ("bound", "more", "codes"),
     [
         ("", "", ["wait-without-timeout"]),
