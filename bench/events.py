@@ -130,11 +130,8 @@ def run(url: str, options: argparse.Namespace) -> None:
     print(f"raw XADD+XREAD            {raw:10,.0f} /s")
     print(f"instances started         {started:10,.0f} /s")
     print(f"events applied            {rate:10,.0f} /s   ratio to raw {rate / raw:.3f}")
-    print(
-        f"commands per event        {commands / options.events:10.3f}   bytes in per event {network / options.events:,.0f}"
-    )
-    listing = store.device_events(0, "nobody", 0, 1)
-    assert listing == []
+    print(f"commands per event        {commands / options.events:10.3f}")
+    print(f"bytes to the server       {network / options.events:10,.0f} per event")
     store.close()
 
 

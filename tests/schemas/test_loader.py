@@ -257,7 +257,8 @@ def test_a_branch_that_cannot_end_is_refused() -> None:
 def test_a_wait_whose_alternatives_all_lead_on_needs_no_next() -> None:
     text = (
         HEAD
-        + "states: {A: {type: wait, timeout: 5, timeoutNext: B, anyOf: {x: {event: X, next: B}, z: {event: Z%s}}}, B: {type: succeed}}"
+        + "states: {A: {type: wait, timeout: 5, timeoutNext: B, "
+        + "anyOf: {x: {event: X, next: B}, z: {event: Z%s}}}, B: {type: succeed}}"
     )
     assert told(text % ", next: B") == []
     assert told(text % "") == [("no-next", "/states/A")]
