@@ -20,13 +20,14 @@ import orjson
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
-from stepwell import activity
 from stepwell_engine.catalog import publish
 from stepwell_schemas.settings import Settings
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.open import open_redis, open_store
 from stepwell_store.partition import instance_id, partition_of
 from stepwell_store.protocol import InstanceFilter, Store
+
+from stepwell import activity
 
 WORKFLOW = """
 id: three

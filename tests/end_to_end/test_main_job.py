@@ -1,4 +1,4 @@
-"""The main job on real parts: a YAML definition in, events through both doors, activities on workers, the result out."""
+"""The main job on real parts: YAML definition in, events through both doors, activities on workers, result out."""
 
 from collections.abc import Iterator
 
