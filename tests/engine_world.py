@@ -54,7 +54,13 @@ class World:
         assert outcome.result == "created", [problem.message for problem in outcome.problems]
 
     def push(self, device: str | None, type: str, data: Any = None, **attributes: Any) -> str:
-        event = {"specversion": "1.0", "id": f"e{next(self._ids)}", "source": "/test", "type": type, "data": data}
+        event = {
+            "specversion": "1.0",
+            "id": f"e{next(self._ids)}",
+            "source": "/test",
+            "type": type,
+            "data": data,
+        }
         if device is not None:
             event["subject"] = device
         event |= attributes
@@ -88,7 +94,11 @@ class World:
         return done
 
     def report(
-        self, partition: int, payload: dict[str, Any], failure: tuple[str, bool] | None = None, output: Any = None
+        self,
+        partition: int,
+        payload: dict[str, Any],
+        failure: tuple[str, bool] | None = None,
+        output: Any = None,
     ) -> None:
         """A worker's answer to one attempt."""
         record: dict[str, Any] = {
@@ -101,7 +111,12 @@ class World:
         if failure is None:
             record |= {"kind": "ActivityCompleted", "output": output}
         else:
-            record |= {"kind": "ActivityFailed", "error": failure[0], "cause": "told to", "retryable": failure[1]}
+            record |= {
+                "kind": "ActivityFailed",
+                "error": failure[0],
+                "cause": "told to",
+                "retryable": failure[1],
+            }
         operation = {"op": "deliver", "instance": payload["instance"], "record": record}
         self.store.report(partition, payload["token"], orjson.dumps(operation), self.now_ms, 60_000)
 

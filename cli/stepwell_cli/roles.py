@@ -27,22 +27,16 @@ def run_engine(settings: Settings, options: dict[str, Any]) -> None:
 def run_worker(settings: Settings, options: dict[str, Any]) -> None:
     """An RQ worker with the built-in activities and those of the settings, which it publishes first."""
     from stepwell_activities.errors import RegistryError
-    from stepwell_activities.registry import publish
-    from stepwell_activities.runtime import open_runtime
-    from stepwell_activities.worker import make_worker
-    from stepwell_store.open import open_redis, queue_url
+    from stepwell_activities.serving import serve
 
     try:
-        runtime = open_runtime(settings)
+        serve(
+            settings,
+            concurrency=options.get("concurrency", 1),
+            burst=options.get("burst", False),
+        )
     except RegistryError as error:
         raise CommandFailed(f"The activities are not right: {error}") from None
-    try:
-        publish(runtime.registry, runtime.store)
-        with open_redis(queue_url(settings)) as connection:
-            worker = make_worker(runtime, connection, concurrency=options.get("concurrency", 1))
-            worker.work(burst=options.get("burst", False))
-    finally:
-        runtime.close()
 
 
 def run_api(settings: Settings, options: dict[str, Any]) -> None:

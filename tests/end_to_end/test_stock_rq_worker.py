@@ -26,7 +26,7 @@ def rq(system: System, *arguments: str) -> str:
 
 @pytest.mark.parametrize(
     ("worker_class", "devices"),
-    [("rq.worker.Worker", 4), ("rq.worker.SimpleWorker", 20)],
+    [("rq.worker.Worker", 2), ("rq.worker.SimpleWorker", 20)],
     ids=["forking", "simple"],
 )
 def test_a_stock_rq_worker_with_json_jobs_does_the_activities(
