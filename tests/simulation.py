@@ -81,7 +81,9 @@ class Simulation:
         self.asked: list[str] = []
         self.cleared: set[str] = set()
         self.answered: list[tuple[int, str, bytes]] = []
-        """Answers of workers, to be given late or twice."""
+        """Answers that workers gave, to be given again."""
+        self.late: list[tuple[int, str, bytes]] = []
+        """Answers of workers that were slow, to be given when nobody waits for them any more."""
         self.faults = 0.0
         self._programs: dict[tuple[str, str], Program] = {}
         self._owners = 0
@@ -93,7 +95,7 @@ class Simulation:
         self.faults = self.random.choice((0.0, 0.01, 0.04, 0.1))
         actions: list[Callable[[], None]] = [
             *[self._step] * 8, *[self._push] * 5, *[self._work] * 4,
-            self._repeat, self._crash, self._wait, self._answer_late, self._lose_job, self._ask, self._operate,
+            self._repeat, self._crash, self._wait, self._answer_late, self._answer_late, self._lose_job, self._ask, self._operate,
         ]  # fmt: skip
         for _ in range(self.rounds):
             self.random.choice(actions)()
@@ -112,6 +114,7 @@ class Simulation:
             f"engine-{self._owners}",
             lease_ms=LEASE_MS,
             now_ms=lambda: self.now_ms + skew,
+            entropy=self.random.randbytes,
         )
         engine.catalog._programs = self._programs  # versions never change; compiling them anew proves nothing
         return engine
@@ -229,9 +232,10 @@ class Simulation:
             if self.faults
             else ""
         )
-        if fate != "dies":
+        if fate == "late":
+            self.late.append(answer)
+        elif fate != "dies":
             self.answered.append(answer)
-        if fate not in ("dies", "late"):
             self._report(answer)
         if fate == "twice":
             self._report(answer)
@@ -253,7 +257,9 @@ class Simulation:
         self.store.report(partition, token, operation, self.now_ms, 3_000)
 
     def _answer_late(self) -> None:
-        if self.answered:
+        if self.late and self.random.random() < 0.7:
+            self._report(self.late.pop())
+        elif self.answered:
             self._report(self.random.choice(self.answered))
 
     def _lose_job(self) -> None:

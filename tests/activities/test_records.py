@@ -1,12 +1,13 @@
-"""The built-in `records.*` on SQLite."""
+"""The built-in `records.*` on SQLite and PostgreSQL."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from activity_world import offer, reported
+from postgresql import find_server, postgresql
 from stepwell_activities.builtin import builtin_registry
 from stepwell_activities.builtin.records import database
 from stepwell_activities.job import perform
@@ -17,9 +18,20 @@ from stepwell_store.memory_store import MemoryStore
 Call = Callable[..., Any]
 
 
-@pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    return new_runtime(Settings(data_dir=tmp_path), MemoryStore("test", 4), builtin_registry())
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    programs = find_server()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed here: its tests did not run")
+    with postgresql(programs) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def runtime(tmp_path: Path, request: pytest.FixtureRequest) -> Runtime:
+    url = None if request.param == "sqlite" else request.getfixturevalue("server")
+    settings = Settings(data_dir=tmp_path, records_url=url)
+    return new_runtime(settings, MemoryStore("test", 4), builtin_registry())
 
 
 @pytest.fixture

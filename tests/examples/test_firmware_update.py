@@ -86,6 +86,7 @@ def test_a_release_that_fails_two_of_three_checks_reaches_no_device(system: Syst
     ended = outcome(system, "fleet-east")
     assert (ended["status"], ended["error"]) == ("failed", "ReleaseRejected")
     assert system.path(ended["instanceId"])[-1] == "Rejected"
+    outcome(system, "fleet-north")  # by then the table of the devices is there
     assert rows(system, "SELECT * FROM journal WHERE device LIKE 'e-%'") == []
 
 
