@@ -79,7 +79,6 @@ class Simulation:
         self.pushed: list[dict[str, Any]] = []
         """Every event in the order of the door, repeats included."""
         self.asked: list[str] = []
-        self.cleared: set[str] = set()
         self.answered: list[tuple[int, str, bytes]] = []
         """Answers that workers gave, to be given again."""
         self.late: list[tuple[int, str, bytes]] = []
@@ -95,7 +94,8 @@ class Simulation:
         self.faults = self.random.choice((0.0, 0.01, 0.04, 0.1))
         actions: list[Callable[[], None]] = [
             *[self._step] * 8, *[self._push] * 5, *[self._work] * 4,
-            self._repeat, self._crash, self._wait, self._answer_late, self._answer_late, self._lose_job, self._ask, self._operate,
+            *[self._answer_late] * 2,
+            self._repeat, self._crash, self._wait, self._lose_job, self._ask, self._operate,
         ]  # fmt: skip
         for _ in range(self.rounds):
             self.random.choice(actions)()
@@ -109,8 +109,8 @@ class Simulation:
         self._owners += 1
         skew = self.random.randint(-150, 150)
         engine = Engine(
-            Faulty(self.store, self._fault),  # type: ignore[arg-type]  # has every method of the store
-            Faulty(self.queue, self._fault),  # type: ignore[arg-type]  # has every method of the dispatcher
+            Faulty(self.store, self._fault),
+            Faulty(self.queue, self._fault),
             f"engine-{self._owners}",
             lease_ms=LEASE_MS,
             now_ms=lambda: self.now_ms + skew,
@@ -182,7 +182,13 @@ class Simulation:
         """A start by request, sent twice as after a lost answer."""
         id = f"asked-{len(self.asked)}"
         self.asked.append(id)
-        operation = {"op": "start", "instance": id, "definition": "family", "version": None, "input": {}}
+        operation: dict[str, Any] = {
+            "op": "start",
+            "instance": id,
+            "definition": "family",
+            "version": None,
+            "input": {},
+        }
         partition = partition_of(id, PARTITIONS)
         for _ in range(self.random.randint(1, 2)):
             self.store.request_start(partition, id, "same", orjson.dumps(operation))
@@ -195,16 +201,17 @@ class Simulation:
             return
         id = self.random.choice(found)
         what = self.random.choice(("cancel", "raise", "clear"))
+        operation: dict[str, Any]
+        record: dict[str, Any]
         if what == "clear":
             device = self.random.choice(DEVICES)
-            operation: dict[str, Any] = {"op": "clear", "device": device, "upTo": self.random.randint(1, 9)}
-            self.cleared.add(device)
+            operation = {"op": "clear", "device": device, "upTo": self.random.randint(1, 9)}
             partition = partition_of(device, PARTITIONS)
         elif what == "cancel":
             record = {"kind": "CancelRequested", "time_ms": 0, "compensate": self.random.random() < 0.5}
             operation = {"op": "deliver", "instance": id, "record": record}
         else:
-            event = {
+            event: dict[str, Any] = {
                 "id": f"raised-{self.now_ms}",
                 "source": "/api",
                 "type": "Go",

@@ -45,7 +45,13 @@ start: {on: [Ping], input: {device: $.event.device}}
 startAt: Pings
 states:
   Pings: {type: wait, event: Ping, count: 2, timeout: PT30S, timeoutNext: Child, resultPath: null, next: Child}
-  Child: {type: task, workflow: child, timeout: PT25S, catch: [{errors: [States.ALL], next: Seen}], resultPath: null, next: Seen}
+  Child:
+    type: task
+    workflow: child
+    timeout: PT25S
+    catch: [{errors: [States.ALL], next: Seen}]
+    resultPath: null
+    next: Seen
   Seen: {type: wait, event: Seen, timeout: PT1H, timeoutNext: Done, resultPath: null, next: Pings}
   Done: {type: succeed}
 """

@@ -4,6 +4,7 @@ Programs are cached by (id, version) for ever, since a version never changes; on
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,12 @@ from stepwell_schemas.problems import Finding, Positions, Problem, located
 from stepwell_schemas.workflow import WorkflowDefinition
 from stepwell_store.protocol import PublishResult, Store
 
+log = logging.getLogger("stepwell.engine")
+
+
+class BrokenDefinition(RuntimeError):
+    """A stored version that this engine cannot compile."""
+
 
 class Catalog:
     """The engine's and the API's view of the published definitions."""
@@ -24,6 +31,7 @@ class Catalog:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._programs: dict[tuple[str, str], Program] = {}
+        self._broken: dict[tuple[str, str], str] = {}
         self._latest: dict[str, str] = {}
         self._starts: dict[str, tuple[Program, ...]] = {}
         self._known: dict[str, Program] = {}
@@ -35,10 +43,15 @@ class Catalog:
         if revision == self._revision:
             return
         self._latest = self._store.definitions()
+        self._broken.clear()
         starts: dict[str, list[Program]] = {}
         known: dict[str, Program] = {}
         for definition in sorted(self._latest):
-            program = self._require(definition, self._latest[definition])
+            try:
+                program = self._require(definition, self._latest[definition])
+            except BrokenDefinition as error:
+                log.error("%s; nothing is started or routed by it", error)
+                continue
             for event_type in program.event_types:
                 known.setdefault(event_type, program)
             for event_type in program.start_types:
@@ -57,10 +70,10 @@ class Catalog:
         return None if version is None else self.program(definition, version)
 
     def program(self, definition: str, version: str) -> Program | None:
-        """The program of a version; None where it is unknown."""
+        """The program of a version; None where it is unknown. Raises BrokenDefinition."""
         program = self._programs.get((definition, version))
         if program is None:
-            self._load(definition)
+            self._load(definition, version)
             program = self._programs.get((definition, version))
         return program
 
@@ -88,11 +101,18 @@ class Catalog:
             raise LookupError(f"definition {definition} {version} is named as latest but is not stored")
         return program
 
-    def _load(self, definition: str) -> None:
+    def _load(self, definition: str, version: str) -> None:
+        """Only the version that is asked for: another one that is broken must not take it along."""
+        key = (definition, version)
+        if key in self._broken:
+            raise BrokenDefinition(self._broken[key])
         for stored in self._store.versions(definition):
-            key = (stored.id, stored.version)
-            if key not in self._programs:
-                self._programs[key] = compile_stored(stored)
+            if stored.version == version:
+                try:
+                    self._programs[key] = compile_stored(stored)
+                except Exception as error:  # whatever the compiler does not take
+                    self._broken[key] = f"{definition} {version} cannot be compiled: {error!r}"
+                    raise BrokenDefinition(self._broken[key]) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,12 @@ def encode(device: Device) -> bytes:
 
 
 def decode(raw: bytes) -> Device:
-    """The device of a stored record. Raises ValueError or KeyError for anything else."""
+    """The device of a stored record. Raises ValueError, KeyError or TypeError for anything else."""
     wire = orjson.loads(raw)
-    return Device(id=wire["device"], **{name: wire[key] for key, name in _WIRE})
+    device = Device(id=wire["device"], **{name: wire[key] for key, name in _WIRE})
+    figures = (device.next, device.first, device.bytes, device.dropped, device.rejected)
+    if not all(isinstance(figure, int) for figure in figures):
+        raise TypeError("a figure is not a whole number")
+    if not all(isinstance(names, dict) for names in (device.running, device.ended, device.kept)):
+        raise TypeError("running, ended and kept are not all objects")
+    return device

@@ -145,7 +145,16 @@ def offer(turn: Turn, catalog: Catalog, instance: Instance, event: DeviceEvent, 
     return _step(turn, catalog, program, instance, record) == "consumed"
 
 
-def _step(turn: Turn, catalog: Catalog, program: Program, instance: Instance, record: Record) -> str:
+def _step(
+    turn: Turn,
+    catalog: Catalog,
+    program: Program,
+    instance: Instance,
+    record: Record,
+    *,
+    look_back: bool = True,
+) -> str:
+    """`look_back` False: the caller offers the device's kept events itself, so that nothing recurses."""
     decision = decide(program, instance, record)
     if decision.answer in ("none", "ended"):
         return decision.answer
@@ -160,7 +169,7 @@ def _step(turn: Turn, catalog: Catalog, program: Program, instance: Instance, re
         )
         if decided.status in TERMINAL:
             _end(turn, decided)
-    elif decided.device is not None and decided.status == "running":
+    elif look_back and decided.device is not None and decided.status == "running":
         _offer_kept(turn, catalog, program, decided.id)
     return decision.answer
 
@@ -299,29 +308,35 @@ def _offer_kept(turn: Turn, catalog: Catalog, program: Program, instance_id: str
     wanted = [event_type for event_type in open_types(instance) if event_type in device.kept]
     if not wanted:
         return
-    for sequence, event in available(turn, instance.device):
-        if (
-            event.type in open_types(turn.instances[instance_id])
+    left = available(turn, instance.device)
+    place = 0
+    while place < len(left):
+        sequence, event = left[place]
+        now = turn.instances[instance_id]
+        if now.status != "running":
+            return
+        taken = (
+            event.type in open_types(now)
             and program.event_problem(event.type, event.data) is None
-        ):
-            record = EventOffered(time_ms=turn.now_ms, event=event, sequence=sequence)
-            before = turn.instances[instance_id]
-            if before.status != "running":
-                return
-            if _offer_one(turn, catalog, program, before, record):
-                return
+            and _offer_one(turn, catalog, program, now, EventOffered(turn.now_ms, event, sequence))
+        )
+        if taken:
+            del left[place]
+            place = 0  # what has opened by this may want an event that was passed over
+        else:
+            place += 1
 
 
 def _offer_one(
     turn: Turn, catalog: Catalog, program: Program, instance: Instance, record: EventOffered
 ) -> bool:
-    """True where the event was taken: the step that took it has looked at the rest itself."""
+    """Whether the event was taken."""
     device = turn.device(instance.device or "")
     sequence = record.sequence or 0
     marks = len(turn.consumed)
     turn.consumed.append((device.id, sequence))
     device.take(record.event.type)
-    if _step(turn, catalog, program, instance, record) == "consumed":
+    if _step(turn, catalog, program, instance, record, look_back=False) == "consumed":
         turn.dispositions.append(consumed_later(turn.now_ms, record.event, sequence, instance.id))
         return True
     del turn.consumed[marks]

@@ -5,6 +5,7 @@ means another engine has the partition: its caches are dropped and nothing of th
 """
 
 import logging
+import os
 import time
 import zlib
 from collections.abc import Callable
@@ -45,6 +46,7 @@ class Engine:
         lease_ms: int = 5_000,
         retention_days: float = 8,
         now_ms: Callable[[], int] = clock_ms,
+        entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.store = store
         self.catalog = Catalog(store)
@@ -54,6 +56,7 @@ class Engine:
         self._lease_ms = lease_ms
         self._retention_ms = int(retention_days * DAY_MS)
         self._now_ms = now_ms
+        self._entropy = entropy
         self._door = START
         self._leases_at_ms = 0
         self._undelivered: list[tuple[Partition, str, list[Job]]] = []
@@ -73,7 +76,7 @@ class Engine:
 
     def _round(self, block_ms: int) -> int:
         now_ms = self._now_ms()
-        if now_ms >= self._leases_at_ms:
+        if not 0 < self._leases_at_ms - now_ms <= self._lease_ms:  # due, or the clock went back
             self._keep_leases(now_ms)
         if not self.owned:
             return 0
@@ -121,15 +124,13 @@ class Engine:
         ownership = self.store.acquire(number, self._owner, self._lease_ms)
         if ownership is None:
             return
-        partition = Partition(ownership, self.store, self.catalog, self._retention_ms)
+        partition = Partition(ownership, self.store, self.catalog, self._retention_ms, self._entropy)
         self.owned[number] = partition
         self._door = min(self._door, partition.door, key=_order) if len(self.owned) > 1 else partition.door
         after = partition.dispatched
         while entries := self.store.outbox(number, after, 100):
             for entry in entries:
-                self._undelivered.append(
-                    (partition, entry.id, jobs_of(number, orjson.loads(entry.fields[b"c"])))
-                )
+                self._undelivered.append((partition, entry.id, _jobs(number, entry)))
             after = entries[-1].id
         log.info("owns partition %d, epoch %d", number, partition.epoch)
 
@@ -151,6 +152,7 @@ class Engine:
 
     def _collect(self, inbound: Inbound, now_ms: int) -> dict[int, Work]:
         works = {number: Work() for number in self.owned}
+        door_until_ms = _read_until_ms(inbound.door, now_ms)
         for entry in inbound.door:
             arrival, number = self._parse(entry, now_ms)
             partition = self.owned.get(number)
@@ -164,9 +166,10 @@ class Engine:
                 partition.door = max(partition.door, self._door, key=_order)
         for number, partition in self.owned.items():
             work = works[number]
-            if partition.next_due_ms is not None and partition.next_due_ms <= now_ms:
-                work.timers = self.store.due_timers(number, now_ms, TIMERS)
-            work.attempts = self._sweeper.lost(partition, now_ms)
+            until_ms = min(door_until_ms, _read_until_ms(work.inbox, now_ms))
+            if partition.next_due_ms is not None and partition.next_due_ms <= until_ms:
+                work.timers = self.store.due_timers(number, until_ms, TIMERS)
+            work.attempts = self._sweeper.lost(partition, now_ms, until_ms)
         return works
 
     def _parse(self, entry: Entry, now_ms: int) -> tuple[Arrival, int]:
@@ -176,6 +179,10 @@ class Engine:
             event = parse_event(raw, now_ms)
         except EventRejected as rejected:
             return Arrival(entry.id, None, rejected, raw), zlib.crc32(entry.id.encode()) % partitions
+        except Exception as error:
+            log.error("an event made the engine fail and is set apart", exc_info=error)
+            unread = EventRejected("invalidData", f"the engine cannot read it: {error!r}")
+            return Arrival(entry.id, None, unread, raw), zlib.crc32(entry.id.encode()) % partitions
         if event.source not in self._sources and len(self._sources) < 1_000:
             self.store.add_sources([event.source])
             self._sources.add(event.source)
@@ -187,7 +194,7 @@ class Engine:
     # -- applying ------------------------------------------------------------------------------------------
 
     def _apply(self, works: dict[int, Work], now_ms: int) -> int:
-        busy = {number: work for number, work in works.items() if work}
+        busy = {number: work for number, work in works.items() if work or self._sweeper.has_postponed(number)}
         if not busy:
             return 0
         loaded = self._load(busy, now_ms)
@@ -255,6 +262,20 @@ class Engine:
         self._dispatcher.enqueue([job for _, _, jobs in waiting for job in jobs])
         for partition, entry_id, _ in waiting:
             partition.dispatched_to = entry_id
+
+
+def _jobs(partition: int, entry: Entry) -> list[Job]:
+    try:
+        return jobs_of(partition, orjson.loads(entry.fields[b"c"]))
+    except (ValueError, KeyError, TypeError) as error:
+        # The attempts are in the store; the sweeper finds those that reached no queue.
+        log.error("outbox entry %s of partition %d cannot be read: %r", entry.id, partition, error)
+        return []
+
+
+def _read_until_ms(entries: list[Entry], now_ms: int) -> int:
+    """Up to when everything of a log has been read: a timer due later than this must not overtake the rest."""
+    return now_ms if len(entries) < BATCH else min(now_ms, _order(entries[-1].id)[0])
 
 
 def _order(id: str) -> tuple[int, int]:

@@ -3,9 +3,9 @@
 Whatever an entry holds, it is applied, answered or ends as a dead letter; it never stops its partition.
 """
 
-import os
 from dataclasses import replace
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar, get_origin, get_type_hints
 
 import orjson
 from stepwell_schemas import records
@@ -15,6 +15,9 @@ from stepwell_schemas.records import ActivityCompleted, CallbackEnded, CancelReq
 from stepwell_engine import execution, routing
 from stepwell_engine.catalog import Catalog
 from stepwell_engine.turn import Turn
+
+LONGEST_NAME = 2_048
+"""Characters of an instance's id (children of children have long ones), a device, a definition."""
 
 
 class MalformedOperation(ValueError):
@@ -27,9 +30,15 @@ def parse(raw: bytes) -> dict[str, Any]:
         operation = orjson.loads(raw)
     except ValueError as error:
         raise MalformedOperation(f"not JSON: {error}") from error
-    if not isinstance(operation, dict) or operation.get("op") not in _OPERATIONS:
+    op = operation.get("op") if isinstance(operation, dict) else None
+    if not isinstance(op, str) or op not in _OPERATIONS:
         raise MalformedOperation(f"`op` must be one of {', '.join(sorted(_OPERATIONS))}")
-    return operation
+    reply = operation.get("reply")
+    if reply is not None and not (
+        isinstance(reply, dict) and isinstance(reply.get("channel"), str) and "id" in reply
+    ):
+        raise MalformedOperation("`reply` must be an object with a text `channel` and an `id`")
+    return operation  # type: ignore[no-any-return]  # an object, as just seen
 
 
 def apply(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
@@ -38,11 +47,12 @@ def apply(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
 
 
 def _start(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
-    id, reply = operation["instance"], operation.get("reply")
+    id, reply = _text(operation, "instance"), operation.get("reply")
+    name = _text(operation, "definition")
+    version, device = _text_or_none(operation, "version"), _text_or_none(operation, "device")
     if turn.instance(id) is not None:
         turn.reply(reply, "started", instance=id)
         return
-    name, version, device = operation["definition"], operation.get("version"), operation.get("device")
     program = catalog.latest(name) if version is None else catalog.program(name, version)
     if program is None:
         _refuse(
@@ -69,7 +79,7 @@ def _start(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
         id=id,
         device=device,
         input=operation.get("input"),
-        seed=os.urandom(16).hex(),
+        seed=turn.batch.new_seed(),
         actor=operation.get("actor"),
     )
     execution.settle(turn, catalog)
@@ -82,18 +92,62 @@ def _refuse(turn: Turn, id: str, reply: dict[str, Any] | None, status: str, **de
 
 
 def _deliver(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
-    id, reply = operation["instance"], operation.get("reply")
-    record = _record(operation["record"], turn.now_ms)
+    id, reply = _text(operation, "instance"), operation.get("reply")
+    record = read_record(operation.get("record"), turn.now_ms)
     answer = execution.deliver(turn, catalog, id, record)
     status, details = _status(turn, id, record, answer)
     turn.reply(reply, status, **details)
 
 
-def _record(wire: dict[str, Any], now_ms: int) -> Record:
+def read_record(wire: Any, now_ms: int) -> Record:
+    """The record of its wire form, every field of its type. Raises MalformedOperation."""
     try:
-        return records.from_wire({**wire, "time_ms": now_ms})
+        record = records.from_wire({**wire, "time_ms": now_ms})
     except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedOperation(f"not a record: {error}") from error
+        raise MalformedOperation(f"not a record: {error!r}") from error
+    _check_types(record, record.kind)
+    if isinstance(record, EventOffered):
+        _check_types(record.event, "event")
+    return record
+
+
+def _check_types(value: Any, what: str) -> None:
+    for name, allowed in _field_types(value.__class__):
+        found = getattr(value, name)
+        if not isinstance(found, allowed) or (found.__class__ is bool and allowed is not bool):
+            raise MalformedOperation(
+                f"`{name}` of {what} is {type(found).__name__}; it must be {_written(allowed)}"
+            )
+
+
+@cache
+def _field_types(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
+    """Fields whose type says something: texts, numbers, events; not what may be any JSON."""
+    return tuple(
+        (name, get_origin(hint) if get_origin(hint) is dict else hint)
+        for name, hint in get_type_hints(cls).items()
+        if hint is not Any and get_origin(hint) is not ClassVar
+    )
+
+
+def _written(allowed: Any) -> str:
+    return allowed.__name__ if isinstance(allowed, type) else str(allowed)
+
+
+def _text(operation: dict[str, Any], name: str) -> str:
+    value = _text_or_none(operation, name)
+    if value is None:
+        raise MalformedOperation(f"`{name}` is missing")
+    return value
+
+
+def _text_or_none(operation: dict[str, Any], name: str) -> str | None:
+    value = operation.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value or len(value) > LONGEST_NAME or "\0" in value:
+        raise MalformedOperation(f"`{name}` must be a text of 1 to {LONGEST_NAME} characters without NUL")
+    return value
 
 
 def _status(turn: Turn, id: str, record: Record, answer: str) -> tuple[str, dict[str, Any]]:
@@ -114,12 +168,15 @@ def _status(turn: Turn, id: str, record: Record, answer: str) -> tuple[str, dict
 
 
 def _clear(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
-    count = routing.clear(turn, operation["device"], int(operation["upTo"]))
+    device, up_to = _text(operation, "device"), operation.get("upTo")
+    if up_to.__class__ is not int:
+        raise MalformedOperation("`upTo` must be a whole number: the last sequence to clear")
+    count = routing.clear(turn, device, up_to)
     turn.reply(operation.get("reply"), "cleared", count=count)
 
 
 def _release(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
-    id, reply = operation["instance"], operation.get("reply")
+    id, reply = _text(operation, "instance"), operation.get("reply")
     instance = turn.instance(id)
     if instance is None or instance.status != "quarantined":
         turn.reply(
@@ -130,7 +187,7 @@ def _release(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
     turn.instances[id] = replace(instance, status="running", held=[], error=None, cause=None)
     turn.index.append((id, instance.definition, "quarantined", "running", instance.created_ms))
     for wire in held:
-        execution.deliver(turn, catalog, id, _record(wire, turn.now_ms))
+        execution.deliver(turn, catalog, id, read_record(wire, turn.now_ms))
     turn.reply(reply, "released", count=len(held))
 
 

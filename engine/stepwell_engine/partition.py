@@ -4,6 +4,7 @@ Nothing here talks to a queue or waits; the loop brings what has arrived and car
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from stepwell_schemas.cloudevents import EventRejected
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import TERMINAL, Instance
 from stepwell_schemas.records import AttemptLost, Record, TimerFired
-from stepwell_store.errors import CorruptValue, StoreError
+from stepwell_store.errors import CorruptValue, StoreUnavailable
 from stepwell_store.protocol import (
     Claim,
     Commit,
@@ -75,7 +76,14 @@ class Work:
 class Partition:
     """The owner's side of a partition. Single-threaded; dropped as a whole when the lease is lost."""
 
-    def __init__(self, ownership: Ownership, store: Store, catalog: Catalog, retention_ms: int) -> None:
+    def __init__(
+        self,
+        ownership: Ownership,
+        store: Store,
+        catalog: Catalog,
+        retention_ms: int,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
         self.number = ownership.partition
         self.epoch = ownership.epoch
         self.revision = ownership.revision
@@ -91,6 +99,7 @@ class Partition:
         self._instances: Cache[Instance] = Cache(CACHED_INSTANCES)
         self._devices: Cache[Device] = Cache(CACHED_DEVICES)
         self._retention_ms = retention_ms
+        self._entropy = entropy
         self._last_ms = 0
 
     # -- what a batch needs from the store -----------------------------------------------------------------
@@ -141,10 +150,9 @@ class Partition:
     def _name(self, entry: Entry, devices: set[str], instances: set[str]) -> None:
         try:
             operation = orjson.loads(entry.fields.get(b"r", b""))
-            if operation.get("instance"):
-                instances.add(operation["instance"])
-            if operation.get("device"):
-                devices.add(operation["device"])
+            for name, names in (("instance", instances), ("device", devices)):
+                if isinstance(operation.get(name), str):
+                    names.add(operation[name])
         except (ValueError, AttributeError, TypeError):
             return  # the turn that applies it makes it a dead letter
 
@@ -158,18 +166,29 @@ class Partition:
     def decide(self, work: Work, loaded: Loaded, now_ms: int) -> tuple[Commit, Batch]:
         """Apply everything in order of arrival. The commit is complete but for nothing."""
         now_ms = self._last_ms = max(now_ms, self._last_ms)
-        batch = Batch(self.number, self._instances, self._devices, self._loader)
+        try:
+            return self._decide(work, loaded, now_ms, careful=False)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            # Nothing of it has been remembered, so that it can be decided again.
+            log.error("a batch cannot be encoded; it is decided again turn by turn", exc_info=error)
+            return self._decide(work, loaded, now_ms, careful=True)
+
+    def _decide(self, work: Work, loaded: Loaded, now_ms: int, careful: bool) -> tuple[Commit, Batch]:
+        batch = Batch(self.number, self._instances, self._devices, self._loader, self._entropy, careful)
         batch.seen.update(loaded.seen)
         known = set(loaded.seen)
-        for timer in work.timers:
-            self._fire(batch, timer, work.claims, now_ms)
+        for item in _in_order(work):
+            match item:
+                case Arrival():
+                    self._arrive(batch, item, now_ms)
+                case Entry():
+                    self._operate(batch, item, now_ms)
+                case DueTimer():
+                    self._fire(batch, item, work.claims, now_ms)
         for attempt in work.attempts:
             self._lose(batch, attempt, now_ms)
-        for item in _in_order(work):
-            if isinstance(item, Arrival):
-                self._arrive(batch, item, now_ms)
-            else:
-                self._operate(batch, item, now_ms)
         for key in known:
             if batch.seen.get(key) == loaded.seen[key]:
                 del batch.seen[key]
@@ -178,7 +197,7 @@ class Partition:
     def _seal(self, batch: Batch, work: Work, now_ms: int) -> Commit:
         commit = batch.close()
         commit.epoch, commit.revision, commit.time_ms = self.epoch, self.revision, now_ms
-        commit.token = os.urandom(8).hex()
+        commit.token = self._entropy(8).hex()
         commit.inbox = work.inbox[-1].id if work.inbox else self.inbox
         commit.door = self.door
         commit.dispatched = self.dispatched_to
@@ -233,7 +252,7 @@ class Partition:
             else:
                 routing.dead_letter(turn, event, arrival.key, "engineError", repr(error))
 
-        self._turn(batch, now_ms, act, poisoned)
+        self._turn(batch, now_ms, act, poisoned, arrival.raw)
 
     def _operate(self, batch: Batch, entry: Entry, now_ms: int) -> None:
         raw = entry.fields.get(b"r", b"")
@@ -244,9 +263,11 @@ class Partition:
         def poisoned(turn: Turn, error: Exception) -> None:
             self._poisoned_operation(turn, raw, error)
 
-        self._turn(batch, now_ms, act, poisoned)
+        self._turn(batch, now_ms, act, poisoned, raw)
 
     def _fire(self, batch: Batch, timer: DueTimer, claims: dict[tuple[str, str], Claim], now_ms: int) -> None:
+        if (timer.instance, timer.timer) in batch.writes.timers:
+            return  # moved or cleared by what came before it in this batch
         claim = claims.get((timer.instance, timer.timer))
         record = TimerFired(
             time_ms=now_ms,
@@ -264,26 +285,21 @@ class Partition:
             turn.timers[(timer.instance, timer.timer)] = None
             self._quarantine(turn, timer.instance, record, error)
 
-        self._turn(batch, now_ms, act, poisoned)
+        body = orjson.dumps({"instance": timer.instance, "timer": timer.timer, "due_ms": timer.due_ms})
+        self._turn(batch, now_ms, act, poisoned, body, timer=(timer.instance, timer.timer))
 
     def _lose(self, batch: Batch, attempt: DueAttempt, now_ms: int) -> None:
-        payload = orjson.loads(attempt.payload)
-        worker = attempt.claim.worker if attempt.claim else "no worker"
-        record = AttemptLost(
-            time_ms=now_ms,
-            attempt=payload["attempt"],
-            token=attempt.token,
-            reason=f"{worker} gave no sign of life",
-        )
+        if attempt.token in batch.writes.attempts:
+            return  # its result, or its end, came before in this batch
 
         def act(turn: Turn) -> None:
-            execution.deliver(turn, self._catalog, payload["instance"], record)
+            execution.deliver(turn, self._catalog, *_loss(attempt, now_ms))
 
         def poisoned(turn: Turn, error: Exception) -> None:
             turn.attempts[attempt.token] = None
-            self._quarantine(turn, payload["instance"], record, error)
+            self._quarantine(turn, *_loss(attempt, now_ms), error)
 
-        self._turn(batch, now_ms, act, poisoned)
+        self._turn(batch, now_ms, act, poisoned, attempt.payload, token=attempt.token)
 
     def _turn(
         self,
@@ -291,26 +307,39 @@ class Partition:
         now_ms: int,
         act: Callable[[Turn], None],
         poisoned: Callable[[Turn, Exception], None],
+        raw: bytes,
+        *,
+        timer: tuple[str, str] | None = None,
+        token: str | None = None,
     ) -> None:
-        """Run one turn. The store's failures end the batch; anything else is poison, and is kept apart."""
+        """Run one turn. The store's absence ends the batch; anything else is poison, and is kept apart.
+
+        Where even that fails, what came (`raw`) is a dead letter, and its timer or attempt is let go.
+        """
         turn = Turn(batch, now_ms)
         try:
             act(turn)
-        except CorruptValue as error:
-            turn = self._recover(batch, now_ms, error, poisoned)
-        except StoreError:
+            if batch.careful:
+                turn.check()
+        except StoreUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - a poisonous record must not stop the other devices
-            turn = self._recover(batch, now_ms, error, poisoned)
+        except Exception as error:
+            log.error("a record made the engine fail and is set apart", exc_info=error)
+            try:
+                turn = Turn(batch, now_ms)
+                poisoned(turn, error)
+                turn.check()
+            except StoreUnavailable:
+                raise
+            except Exception as second:
+                log.error("setting it apart failed too; it is a dead letter", exc_info=second)
+                turn = Turn(batch, now_ms)
+                if timer is not None:
+                    turn.timers[timer] = None
+                if token is not None:
+                    turn.attempts[token] = None
+                routing.dead_letter_raw(turn, raw, "engineError", f"{error!r}, then {second!r}")
         batch.accept(turn)
-
-    def _recover(
-        self, batch: Batch, now_ms: int, error: Exception, poisoned: Callable[[Turn, Exception], None]
-    ) -> Turn:
-        log.error("a record made the engine fail and is set apart", exc_info=error)
-        turn = Turn(batch, now_ms)
-        poisoned(turn, error)
-        return turn
 
     def _poisoned_operation(self, turn: Turn, raw: bytes, error: Exception) -> None:
         try:
@@ -318,13 +347,17 @@ class Partition:
         except operations.MalformedOperation:
             routing.dead_letter_raw(turn, raw, "malformedRecord", str(error))
             return
+        id = operation.get("instance")
         turn.reply(operation.get("reply"), "rejected", message=f"the engine could not apply this: {error}")
-        try:
-            record = records.from_wire({**operation["record"], "time_ms": turn.now_ms})
-        except (KeyError, TypeError, AttributeError):
+        if operation["op"] == "start" and isinstance(id, str):
+            turn.unreserved.append(id)
+        if isinstance(error, operations.MalformedOperation):
+            routing.dead_letter_raw(turn, raw, "malformedRecord", str(error))
+        elif operation["op"] == "deliver":
+            record = operations.read_record(operation.get("record"), turn.now_ms)
+            self._quarantine(turn, str(id), record, error)
+        else:
             routing.dead_letter_raw(turn, raw, "engineError", repr(error))
-            return
-        self._quarantine(turn, str(operation.get("instance")), record, error)
 
     def _quarantine(self, turn: Turn, instance_id: str, record: Record, error: Exception) -> None:
         """Set an instance apart with the record that broke it; the record waits there for the release."""
@@ -332,9 +365,14 @@ class Partition:
             instance = turn.instance(instance_id)
         except CorruptValue as corrupt:
             instance, error = None, corrupt
-        if instance is None or instance.status in TERMINAL:
-            body = orjson.dumps({"instance": instance_id, "record": records.to_wire(record)})
+        wire = records.to_wire(record)
+        try:
+            body = orjson.dumps({"instance": instance_id, "record": wire})
+        except orjson.JSONEncodeError:  # too deep, or too large a number: it cannot be kept with the instance
+            body, wire = repr(wire).encode(errors="replace"), {}
+        if instance is None or instance.status in TERMINAL or not wire:
             routing.dead_letter_raw(turn, body, "engineError", repr(error))
+        if instance is None or instance.status in TERMINAL:
             return
         if instance.status != "quarantined":
             turn.index.append(
@@ -345,19 +383,35 @@ class Partition:
             status="quarantined",
             error="Stepwell.EngineError",
             cause=f"{type(error).__name__}: {error}"[:4_096],
-            held=[*instance.held, records.to_wire(record)],
+            held=[*instance.held, wire] if wire else instance.held,
             updated_ms=turn.now_ms,
         )
 
 
-def _in_order(work: Work) -> Sequence[Arrival | Entry]:
-    """Both logs merged by the server's time of arrival; each log's own order is kept."""
-    if not work.inbox:
-        return work.door
-    if not work.door:
-        return work.inbox
-    both: list[Any] = [*work.inbox, *work.door]
-    return sorted(both, key=lambda item: _position(item.id))
+def _loss(attempt: DueAttempt, now_ms: int) -> tuple[str, AttemptLost]:
+    """The instance and its record of an attempt whose worker is gone."""
+    payload = orjson.loads(attempt.payload)
+    worker = attempt.claim.worker if attempt.claim else "no worker"
+    reason = f"{worker} gave no sign of life"
+    return payload["instance"], AttemptLost(now_ms, payload["attempt"], attempt.token, reason)
+
+
+def _in_order(work: Work) -> Sequence[Arrival | Entry | DueTimer]:
+    """Both logs merged by the server's time of arrival, each log's own order kept; timers when they were due.
+
+    So what came in time wins over the timeout, however long no engine was there to see it.
+    """
+    if not work.timers:
+        if not work.inbox:
+            return work.door
+        if not work.door:
+            return work.inbox
+    items: list[Any] = [*work.inbox, *work.door, *work.timers]
+    return sorted(items, key=_moment)
+
+
+def _moment(item: Arrival | Entry | DueTimer) -> tuple[int, float]:
+    return (item.due_ms, math.inf) if isinstance(item, DueTimer) else _position(item.id)
 
 
 def _position(id: str) -> tuple[int, int]:

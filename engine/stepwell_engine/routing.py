@@ -74,24 +74,27 @@ def _apply(
     running: list[Instance],
     entry_id: str,
 ) -> Disposition:
-    sequence = device.append(len(body), turn.now_ms)
-    if event.sequence is not None:
-        device.last_sequence = max(event.sequence, device.last_sequence or event.sequence)
-    turn.accumulated.append((device.id, sequence, body))
+    sequence = device.next
     takers, problems = _offer(turn, catalog, running, event, sequence)
     started, refused = _start(turn, catalog, device, event, entry_id)
     problems += refused
     execution.settle(turn, catalog)
+    policy = _after_completion(catalog, device, event.type)
+    if not started and not takers:
+        # A dead letter is not accumulated: replayed, it would be there twice.
+        if problems:
+            return dead_letter(turn, event, key, "schema", "; ".join(problems))
+        if policy == "deadLetter":
+            message = f"the workflow of device {device.id!r} has ended and takes no more {event.type!r}"
+            return dead_letter(turn, event, key, "afterCompletion", message)
+    device.append(len(body), turn.now_ms)
+    if event.sequence is not None:
+        device.last_sequence = max(event.sequence, device.last_sequence or event.sequence)
+    turn.accumulated.append((device.id, sequence, body))
     if started:
         return _close(turn, Disposition(event, key, "started", turn.now_ms, sequence, (*started, *takers)))
     if takers:
         return _close(turn, Disposition(event, key, "consumed", turn.now_ms, sequence, tuple(takers)))
-    if problems:
-        return dead_letter(turn, event, key, "schema", "; ".join(problems), sequence)
-    policy = _after_completion(catalog, device, event.type)
-    if policy == "deadLetter":
-        message = f"the workflow of device {device.id!r} has ended and takes no more {event.type!r}"
-        return dead_letter(turn, event, key, "afterCompletion", message, sequence)
     if policy == "ignore":
         return _close(
             turn, Disposition(event, key, "ignored", turn.now_ms, sequence, reason="the workflow has ended")
@@ -101,16 +104,14 @@ def _apply(
     return _close(turn, Disposition(event, key, "buffered", turn.now_ms, sequence))
 
 
-def dead_letter(
-    turn: Turn, event: DeviceEvent, key: bytes, reason: str, message: str, sequence: int | None = None
-) -> Disposition:
+def dead_letter(turn: Turn, event: DeviceEvent, key: bytes, reason: str, message: str) -> Disposition:
     """End an event as a dead letter."""
     turn.dead.append(
         orjson.dumps(
             {"reason": reason, "message": message, "time_ms": turn.now_ms, "event": cloud_event(event)}
         )
     )
-    return _close(turn, Disposition(event, key, "deadLettered", turn.now_ms, sequence, reason=message))
+    return _close(turn, Disposition(event, key, "deadLettered", turn.now_ms, reason=message))
 
 
 def dead_letter_raw(turn: Turn, raw: bytes, reason: str, message: str, pointer: str = "") -> None:
@@ -202,6 +203,8 @@ def _expire(turn: Turn, device: Device, first: int, reason: str) -> None:
 
 def clear(turn: Turn, device_id: str, up_to: int) -> int:
     """Empty the accumulator up to a sequence, as `device.clear` asks; how many events went."""
+    if turn.batch.device(device_id) is None:
+        return 0
     device = turn.device(device_id)
     first = min(up_to + 1, device.next)
     if first <= device.first:

@@ -37,7 +37,7 @@ def run_engine(settings: Settings, stop: threading.Event) -> None:
         lease_ms=int(settings.engine_lease_seconds * 1_000),
         retention_days=settings.event_retention_days,
     )
-    _calm_collector()
+    calm_collector()
     log.info("engine %s runs", owner)
     try:
         _repeat(engine, stop)
@@ -49,7 +49,7 @@ def run_engine(settings: Settings, stop: threading.Event) -> None:
         redis.close()
 
 
-def _calm_collector() -> None:
+def calm_collector() -> None:
     """A batch makes thousands of short-lived values without cycles; looking for cycles that often costs a tenth."""
     gc.collect()
     gc.freeze()

@@ -29,19 +29,22 @@ class Sweeper:
         self._later: dict[int, dict[str, int]] = {}
         self._tidy_at_ms = 0
 
-    def lost(self, partition: Partition, now_ms: int) -> list[DueAttempt]:
-        """Attempts of a partition whose worker is gone. Unclaimed ones are looked after here."""
-        if now_ms < partition.sweep_at_ms:
+    def lost(self, partition: Partition, now_ms: int, until_ms: int) -> list[DueAttempt]:
+        """Attempts of a partition whose worker was gone by `until_ms`. Unclaimed ones are looked after here."""
+        if 0 < partition.sweep_at_ms - now_ms <= SWEEP_MS:
             return []
         partition.sweep_at_ms = now_ms + SWEEP_MS
-        due = self._store.due_attempts(partition.number, now_ms, ATTEMPTS)
-        unclaimed = [attempt for attempt in due if attempt.claim is None]
-        if unclaimed:
-            self._look_after(partition.number, unclaimed, now_ms)
-        return [attempt for attempt in due if attempt.claim is not None]
+        due = self._store.due_attempts(partition.number, until_ms, ATTEMPTS)
+        jobs = {
+            attempt.token: job
+            for attempt in due
+            if attempt.claim is None and (job := _job(partition.number, attempt)) is not None
+        }
+        if jobs:
+            self._look_after(partition.number, jobs, now_ms)
+        return [attempt for attempt in due if attempt.token not in jobs]
 
-    def _look_after(self, number: int, unclaimed: list[DueAttempt], now_ms: int) -> None:
-        jobs = {attempt.token: _job(number, attempt) for attempt in unclaimed}
+    def _look_after(self, number: int, jobs: dict[str, Job], now_ms: int) -> None:
         queued = self._dispatcher.queued(list(jobs.values()))
         missing = [job for token, job in jobs.items() if token not in queued]
         if missing:
@@ -54,6 +57,10 @@ class Sweeper:
     def forget(self) -> None:
         """The engine owns nothing any more."""
         self._later.clear()
+
+    def has_postponed(self, number: int) -> bool:
+        """Whether deadlines wait for a commit; else the same attempts would be found again and hide later ones."""
+        return number in self._later
 
     def postpone(self, number: int, commit: Commit) -> None:
         """Add the later deadlines found meanwhile to a commit."""
@@ -80,7 +87,7 @@ class Sweeper:
         commit_idle: Callable[[list[Partition], int], None],
     ) -> None:
         """Once a second: commit positions that moved, then trim the door below the smallest of all."""
-        if now_ms < self._tidy_at_ms:
+        if 0 < self._tidy_at_ms - now_ms <= SWEEP_MS:
             return
         self._tidy_at_ms = now_ms + SWEEP_MS
         commit_idle(list(owned.values()), now_ms)
@@ -89,15 +96,19 @@ class Sweeper:
             self._store.trim_door(min(positions.values(), key=_order))
 
 
-def _job(number: int, attempt: DueAttempt) -> Job:
-    payload = orjson.loads(attempt.payload)
-    return Job(
-        partition=number,
-        token=attempt.token,
-        queue=payload["queue"],
-        timeout_ms=payload["timeoutMs"],
-        what=f"{payload['activity']} for {payload['instance']}",
-    )
+def _job(number: int, attempt: DueAttempt) -> Job | None:
+    """The job of an attempt; None where its payload is not what we write: the turn that loses it tells."""
+    try:
+        payload = orjson.loads(attempt.payload)
+        return Job(
+            partition=number,
+            token=attempt.token,
+            queue=payload["queue"],
+            timeout_ms=payload["timeoutMs"],
+            what=f"{payload['activity']} for {payload['instance']}",
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _order(id: str) -> tuple[int, int]:

@@ -6,6 +6,7 @@ engine itself fail changes nothing but its instance's quarantine.
 
 import os
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -107,19 +108,38 @@ class Turn:
         if to is not None:
             self.replies.append((to["channel"], orjson.dumps({"id": to["id"], "status": status, **details})))
 
+    def check(self) -> None:
+        """Raises where something of this turn cannot be encoded; `Batch.close` would then fail for all turns."""
+        for instance in self.instances.values():
+            orjson.dumps(instances.to_wire(instance))
+        for device in self.devices.values():
+            devices.encode(device)
+        for disposition in self.dispositions:
+            seen_value(disposition)
+
 
 class Batch:
     """Everything one commit of a partition will write, with the caches it reads through."""
 
     def __init__(
-        self, partition: int, cached: Cache[Instance], known: Cache[Device], loader: "Loader"
+        self,
+        partition: int,
+        cached: Cache[Instance],
+        known: Cache[Device],
+        loader: "Loader",
+        entropy: Callable[[int], bytes] = os.urandom,
+        careful: bool = False,
     ) -> None:
+        self._entropy = entropy
         self.partition = partition
+        self.careful = careful
+        """Whether each turn is checked by itself, because something in the batch could not be encoded."""
         self._cached = cached
         self._known = known
         self._loader = loader
         self.changed_instances: dict[str, Instance] = {}
         self.changed_devices: dict[str, Device] = {}
+        self.stored: dict[str, dict[int, DeviceEvent]] = {}
         self.offers: dict[str, dict[int, DeviceEvent]] = {}
         self.taken: dict[str, set[int]] = {}
         self.seen: dict[bytes, bytes] = {}
@@ -147,10 +167,10 @@ class Batch:
 
     def available(self, device: str) -> list[tuple[int, DeviceEvent]]:
         """Unconsumed events of a device, oldest first: the stored ones and this batch's."""
-        offers = self.offers.setdefault(device, {})
+        if device not in self.stored:
+            self.stored[device] = self._loader.available(self.partition, device)
         taken = self.taken.get(device, set())
-        merged = dict(self._loader.available(self.partition, device))
-        merged.update(offers)
+        merged = self.stored[device] | self.offers.get(device, {})
         first = self.writes.dropped.get(device, 0)
         return sorted(
             ((n, event) for n, event in merged.items() if n not in taken and n >= first),
@@ -170,7 +190,7 @@ class Batch:
 
     def new_seed(self) -> str:
         """The randomness of a new instance: 32 hex digits."""
-        return os.urandom(16).hex()
+        return self._entropy(16).hex()
 
     def accept(self, turn: Turn) -> None:
         """Make a turn's changes part of the batch."""
@@ -188,7 +208,8 @@ class Batch:
         for device, n in turn.consumed:
             writes.consumed.setdefault(device, []).append(n)
             self.taken.setdefault(device, set()).add(n)
-        writes.dropped.update(turn.dropped)
+        for device, first in turn.dropped.items():
+            self._drop(device, first)
         writes.timers.update(turn.timers)
         for token, attempt in turn.attempts.items():
             self._attempt(token, attempt)
@@ -200,6 +221,12 @@ class Batch:
         writes.dead.extend(turn.dead)
         writes.replies.extend(turn.replies)
         writes.unreserved.extend(turn.unreserved)
+
+    def _drop(self, device: str, first: int) -> None:
+        """What this batch made available and dropped again is not made available: the store drops before it adds."""
+        self.writes.dropped[device] = first
+        if device in self.writes.available:
+            self.writes.available[device] = [n for n in self.writes.available[device] if n >= first]
 
     def _attempt(self, token: str, attempt: tuple[bytes, int] | None) -> None:
         if attempt is None and self.writes.attempts.get(token) is not None:
@@ -261,9 +288,24 @@ class Loader:
 def decode_instance(id: str, raw: bytes) -> Instance:
     """The instance of stored bytes. Raises CorruptValue that names it."""
     try:
-        return instances.from_wire(orjson.loads(raw))
+        instance = instances.from_wire(orjson.loads(raw))
+        if not _is_sound(instance):
+            raise TypeError("a field has a value of another type")
+        return instance
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptValue(f"instance:{id}", f"is not a stored instance: {error!r}") from error
+
+
+def _is_sound(instance: Instance) -> bool:
+    """Whether the values that the engine itself reads have their types; `decide` reads the rest within a turn."""
+    frames = instance.frames.values()
+    return (
+        isinstance(instance.status, str)
+        and isinstance(instance.definition, str)
+        and isinstance(instance.created_ms, int)
+        and isinstance(instance.held, list)
+        and all(isinstance(frame.work, dict) and isinstance(frame.id, str) for frame in frames)
+    )
 
 
 def decode_device(id: str, raw: bytes) -> Device:

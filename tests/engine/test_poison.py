@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 from engine_world import World
+from stepwell_interpreter.decide import decide
 from stepwell_schemas.catalog import StoredDefinition
 
 TWO_STEPS = """
@@ -118,7 +119,7 @@ def test_a_state_that_cannot_be_stored_sets_apart_its_instance_alone(
     start(world)
     start(world, "other")
     world.run()
-    real = execution.decide
+    real = decide
 
     def planted(program: Any, instance: Any, record: Any) -> Any:
         decision = real(program, instance, record)
@@ -331,3 +332,32 @@ def test_a_clock_that_goes_back_does_not_stop_an_engine_from_renewing_its_leases
     world.advance(4)
     world.run()
     assert world.store._parts[0].lease_until_ms > world.now_ms
+
+
+def test_an_event_that_breaks_the_reader_itself_is_a_dead_letter(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stepwell_engine import loop
+
+    def planted(raw: bytes, now_ms: int) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(loop, "parse_event", planted)
+    world.push("d", "Go")
+    world.run()
+    assert "planted" in world.dead()[0]["message"]
+    assert still_works(world)
+
+
+def test_unclaimed_jobs_in_a_long_queue_do_not_hide_a_lost_worker_of_a_quiet_partition(world: World) -> None:
+    for n in range(201):
+        start(world, f"run-{n}")
+    world.run()
+    job = list(world.workers.jobs.values())[-1]
+    del world.workers.jobs[job.token]
+    world.store.claim(0, job.token, "dead", world.now_ms, 15_500)
+    for _ in range(4):
+        world.advance(16)
+        world.run()
+    assert len(world.workers.jobs) == 201
+    assert job.token not in world.workers.jobs
