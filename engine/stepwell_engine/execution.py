@@ -97,10 +97,20 @@ def deliver(turn: Turn, catalog: Catalog, instance_id: str, record: Record) -> s
     if instance is None:
         return "notFound"
     if instance.status == "quarantined":
-        return hold(turn, instance, record)
+        if not isinstance(record, CancelRequested):
+            return hold(turn, instance, record)
+        instance = unquarantined(turn, instance)
     answer = _step(turn, catalog, program_of(catalog, instance), instance, record)
     settle(turn, catalog)
     return answer
+
+
+def unquarantined(turn: Turn, instance: Instance) -> Instance:
+    """The instance as it goes on; what it held is for the caller to apply or to drop."""
+    turn.index.append((instance.id, instance.definition, "quarantined", "running", instance.created_ms))
+    going_on = replace(instance, status="running", held=[], error=None, cause=None)
+    turn.instances[instance.id] = going_on
+    return going_on
 
 
 def settle(turn: Turn, catalog: Catalog) -> None:
@@ -111,9 +121,11 @@ def settle(turn: Turn, catalog: Catalog) -> None:
         target, record = turn.pending.popleft()
         instance = turn.instance(target)
         if instance is not None and instance.status not in TERMINAL:
-            if instance.status == "quarantined":
+            if instance.status == "quarantined" and not isinstance(record, CancelRequested):
                 hold(turn, instance, record)
             else:
+                if instance.status == "quarantined":
+                    instance = unquarantined(turn, instance)
                 _step(turn, catalog, program_of(catalog, instance), instance, record)
     raise RuntimeError(f"a record led to more than {MAX_CHAIN} others")
 

@@ -3,7 +3,6 @@
 Whatever an entry holds, it is applied, answered or ends as a dead letter; it never stops its partition.
 """
 
-from dataclasses import replace
 from functools import cache
 from typing import Any, ClassVar, get_origin, get_type_hints
 
@@ -184,8 +183,7 @@ def _release(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
         )
         return
     held = instance.held
-    turn.instances[id] = replace(instance, status="running", held=[], error=None, cause=None)
-    turn.index.append((id, instance.definition, "quarantined", "running", instance.created_ms))
+    execution.unquarantined(turn, instance)
     for wire in held:
         execution.deliver(turn, catalog, id, read_record(wire, turn.now_ms))
     turn.reply(reply, "released", count=len(held))

@@ -141,10 +141,12 @@ def cloud_event(event: DeviceEvent) -> dict[str, Any]:
 
 
 def _is_duplicate(turn: Turn, key: bytes, replay: bool) -> bool:
+    """An event that was refused has changed nothing, so it may come again; a dead letter when it is replayed."""
     found = turn.batch.seen.get(key)
     if found is None:
         return False
-    return not (replay and orjson.loads(found)[0] == "deadLettered")
+    before = orjson.loads(found)[0]
+    return not (before == "rejected" or (replay and before == "deadLettered"))
 
 
 def _running(turn: Turn, device: Device) -> list[Instance]:

@@ -5,11 +5,12 @@ from typing import Any
 import orjson
 import pytest
 from engine_world import World
+from stepwell_engine import execution
 from stepwell_interpreter.decide import decide
 from stepwell_schemas import instance as instances
 from stepwell_schemas import records
 from stepwell_schemas.instance import new_instance
-from stepwell_store.protocol import CommitResult
+from stepwell_store.protocol import CommitResult, InstanceFilter
 
 TWO_STEPS = """
 id: two-steps
@@ -194,8 +195,6 @@ def test_an_engine_that_fails_between_reading_and_committing_loses_nothing(
 def test_a_record_that_breaks_the_engine_quarantines_its_instance_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stepwell_engine import execution
-
     start(world, "good")
     start(world, "bad")
     world.run()
@@ -216,6 +215,22 @@ def test_a_record_that_breaks_the_engine_quarantines_its_instance_alone(
     world.request(world.partition("bad"), op="release", instance="bad")
     assert world.settle() == ["two"]
     assert {instance.status for instance in world.instances()} == {"succeeded"}
+
+
+def test_a_quarantined_instance_can_be_cancelled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    start(world)
+    world.run()
+    with monkeypatch.context() as patch:
+        patch.setattr(execution, "decide", lambda *_: 1 / 0)
+        world.work()
+        world.run()
+    assert world.only().status == "quarantined"
+    record = {"kind": "CancelRequested", "time_ms": 0, "reason": "enough", "actor": "me"}
+    world.request(world.partition("run"), op="deliver", instance="run", record=record)
+    world.run()
+    assert (world.only().status, world.only().held) == ("cancelled", [])
+    page, _ = world.store.instances(InstanceFilter(statuses=("cancelled",)), ["two-steps"], 10, None)
+    assert len(page) == 1
 
 
 def test_a_start_for_a_busy_device_is_answered_with_the_first(world: World) -> None:

@@ -235,3 +235,15 @@ def test_counters_of_dispositions_add_up_to_all_events(world: World) -> None:
             counted[kind] = counted.get(kind, 0) + count
     assert sum(counted.values()) == 50
     assert counted["duplicate"] == 10
+
+
+def test_a_rejected_event_that_comes_again_when_there_is_room_is_no_duplicate() -> None:
+    world = World()
+    world.deploy(LIMITED % "reject")
+    for n in range(4):
+        world.push("d1", "Seen", id=f"s{n}")
+    world.run()
+    world.request(world.partition("d1"), op="clear", device="d1", upTo=3)
+    world.push("d1", "Seen", id="s3")
+    world.run()
+    assert [entry[2] for entry in world.dispositions("s3")] == ["rejected", "buffered"]
