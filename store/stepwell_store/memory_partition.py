@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from stepwell_store.memory_log import MemoryLog
 from stepwell_store.protocol import START, Claim, Commit, CommitResult
-from stepwell_store.retention import kept_buckets, ledger_cutoff, seen_bucket
+from stepwell_store.retention import SEEN_BUCKETS, ledger_cutoff, seen_bucket
 from stepwell_store.searching import device_of
 
 
@@ -58,7 +58,8 @@ class MemoryPartition:
 
     def find_seen(self, key: bytes, now_ms: int) -> bytes | None:
         """The disposition of an event key in the kept buckets, the newest first."""
-        for bucket in kept_buckets(now_ms):
+        newest = max(seen_bucket(now_ms), self.newest_bucket)
+        for bucket in range(newest, newest - SEEN_BUCKETS, -1):
             value = self.seen.get(bucket, {}).get(key)
             if value is not None:
                 return value
@@ -183,8 +184,8 @@ def _write_seen(partition: MemoryPartition, commit: Commit) -> None:
     bucket = max(seen_bucket(commit.time_ms), partition.newest_bucket)
     if bucket > partition.newest_bucket:
         partition.newest_bucket = bucket
-        kept = kept_buckets(commit.time_ms)
-        partition.seen = {number: keys for number, keys in partition.seen.items() if number in kept}
+        oldest = bucket - SEEN_BUCKETS + 1
+        partition.seen = {number: keys for number, keys in partition.seen.items() if number >= oldest}
     if commit.seen:
         partition.seen.setdefault(bucket, {}).update(commit.seen)
 

@@ -10,6 +10,7 @@ from stepwell_store.commit_packing import (
     pack_commit,
     read_answer,
 )
+from stepwell_store.keys import Keys
 from stepwell_store.positions import parse_position
 from stepwell_store.protocol import (
     START,
@@ -23,7 +24,7 @@ from stepwell_store.protocol import (
     Wanted,
 )
 from stepwell_store.redis_link import Call, Command, Linked, Request
-from stepwell_store.retention import SEEN_BUCKETS, kept_buckets
+from stepwell_store.retention import SEEN_BUCKETS, seen_bucket
 
 LONGEST_BLOCK_MS = 20_000
 """Below the socket's time limit, so that a quiet log is no lost connection."""
@@ -144,13 +145,18 @@ class RedisPartition(Linked):
         if want.devices:
             commands.append(("HMGET", self._keys.of(want.partition, "devices"), *want.devices))
         if want.seen:
-            for bucket in kept_buckets(now_ms):
-                commands.append(("HMGET", self._keys.seen(want.partition, bucket), *want.seen))
+            commands.append(seen_call(self._keys, want.partition, want.seen, now_ms))
         commands.extend(self._available_call(want.partition, device) for device in want.available)
         return commands
 
     def _after(self, key: str, after: str, count: int) -> list[Entry]:
         return read_entries(self._link.command("XRANGE", key, f"({after}", "+", "COUNT", count))
+
+
+def seen_call(keys: Keys, partition: int, wanted: Sequence[bytes], now_ms: int) -> Call:
+    """Looks event keys up in the kept buckets."""
+    arguments = (keys.prefixes[partition], seen_bucket(now_ms), SEEN_BUCKETS, *wanted)
+    return Call("load_seen", (keys.of(partition, "meta"),), arguments)
 
 
 def read_entries(found: Any) -> list[Entry]:
@@ -177,9 +183,7 @@ def _read_lookups(want: Wanted, answers: Any) -> Loaded:
     if want.devices:
         loaded.devices = _present(want.devices, next(answers))
     if want.seen:
-        newest_first = [next(answers) for _ in range(SEEN_BUCKETS)]
-        for values in reversed(newest_first):
-            loaded.seen.update(_present(want.seen, values))
+        loaded.seen = _present(want.seen, next(answers))
     for device in want.available:
         events = [read_event(element) for element in next(answers)]
         if events:

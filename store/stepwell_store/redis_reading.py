@@ -7,8 +7,7 @@ from stepwell_store.partition import partition_of
 from stepwell_store.positions import parse_position
 from stepwell_store.protocol import DeadLetter, DueTimer, InstanceFilter, PartitionInfo
 from stepwell_store.redis_link import Call, Command, Linked
-from stepwell_store.redis_partition import read_event, read_timer
-from stepwell_store.retention import kept_buckets
+from stepwell_store.redis_partition import read_event, read_timer, seen_call
 from stepwell_store.searching import (
     STATUSES,
     Place,
@@ -160,13 +159,9 @@ class RedisReading(Linked):
     # -- events --------------------------------------------------------------------------------------------
 
     def seen(self, key: bytes, now_ms: int) -> list[tuple[int, bytes]]:
-        buckets = [(number, bucket) for number in range(self.partitions) for bucket in kept_buckets(now_ms)]
-        answers = self._link.run([("HGET", self._keys.seen(*place), key) for place in buckets])
-        found: dict[int, bytes] = {}
-        for (number, _), value in zip(buckets, answers, strict=True):
-            if value is not None:
-                found.setdefault(number, value)
-        return list(found.items())
+        calls = [seen_call(self._keys, number, [key], now_ms) for number in range(self.partitions)]
+        answers = self._link.run(calls)
+        return [(number, values[0]) for number, values in enumerate(answers) if values[0] is not None]
 
     def dead_letters(self, limit: int, cursor: str | None) -> tuple[list[DeadLetter], str | None]:
         before = None if cursor is None else letter_place(cursor)

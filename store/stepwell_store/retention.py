@@ -14,12 +14,6 @@ def seen_bucket(time_ms: int) -> int:
     return time_ms // SEEN_BUCKET_MS
 
 
-def kept_buckets(now_ms: int) -> range:
-    """The buckets that may hold an id that still counts, newest first."""
-    newest = seen_bucket(now_ms)
-    return range(newest, newest - SEEN_BUCKETS, -1)
-
-
 def ledger_cutoff(now_ms: int) -> str:
     """Ledger entries before this position are older than any remembered id."""
     return f"{max(0, now_ms - LEDGER_MS)}-0"

@@ -170,6 +170,15 @@ def test_event_ids_are_remembered_for_eight_days_and_then_forgotten(store: Store
     assert owner.load(NOW, seen=[b"old"]).seen == {}
 
 
+def test_an_event_id_is_known_though_the_clock_went_back(store: Store) -> None:
+    owner = own(store)
+    owner.commit(seen={b"k": b"1"}, time_ms=NOW + 40 * DAY)
+    assert owner.load(NOW, seen=[b"k"]).seen == {b"k": b"1"}
+    owner.commit(seen={b"later": b"2"}, time_ms=NOW)
+    assert owner.load(NOW, seen=[b"k", b"later"]).seen == {b"k": b"1", b"later": b"2"}
+    assert store.seen(b"later", NOW) == [(0, b"2")]
+
+
 def test_a_later_disposition_of_an_event_replaces_the_earlier(store: Store) -> None:
     owner = own(store)
     owner.commit(seen={b"k": b"buffered"}, time_ms=NOW)
