@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from stepwell_ingress.errors import DoorBusy, EventsRefused, NotReplayable, UnknownLetter, UnreadableBody
 from stepwell_schemas.bodies import FieldProblem
 from stepwell_schemas.problems import did_you_mean
@@ -22,6 +23,7 @@ from stepwell_store.errors import CorruptValue, StoreFull, StoreUnavailable
 
 log = logging.getLogger("stepwell.api")
 
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 TITLES = {
     400: "Bad request",
     401: "Not authenticated",
@@ -172,11 +174,22 @@ def _of_routing(error: HTTPException, request: Request) -> ProblemRaised:
         case 404:
             return ProblemRaised(404, f"there is no {path}; GET / lists what there is", headers=headers)
         case 405:
-            allowed = headers.get("allow", headers.get("Allow", "another method"))
+            allowed = ", ".join(_methods_of(request))
+            headers = {"allow": allowed}
             detail = f"{request.method} is not possible on {path}; allowed: {allowed}"
             return ProblemRaised(405, detail, headers=headers)
         case status:
             return ProblemRaised(status, str(error.detail), headers=headers)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """What the path can be asked, by all its routes: the router's own answer names those of the first alone."""
+    routes = request.app.routes
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def _field_of(found: Mapping[str, Any], known: list[str]) -> FieldProblem:

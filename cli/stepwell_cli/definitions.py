@@ -102,13 +102,19 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
+            inside = sorted(file for file in path.rglob("*") if _is_definition(file, path))
             if not inside:
                 raise UsageError(f"{path} has no .yaml, .yml or .json file")
             found += inside
         else:
             found.append(path)
     return found
+
+
+def _is_definition(file: Path, folder: Path) -> bool:
+    """Hidden files are none: the data of `stepwell up`, a virtual environment, an editor's copies."""
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return not hidden and file.suffix in SUFFIXES and file.is_file()
 
 
 def _upload(server: Server, path: str, file: Path) -> dict[str, Any]:

@@ -8,11 +8,12 @@ import typer
 from stepwell_schemas.settings import Settings
 
 from stepwell_cli.command import DataDirOption, StepwellCommand, StoreOption, settings_with
-from stepwell_cli.failures import UsageError
+from stepwell_cli.failures import CommandFailed, UsageError
 from stepwell_cli.logs import configure_logging
 from stepwell_cli.output import console, print_document, say
 from stepwell_cli.roles import run_api, run_engine, run_worker
 
+LOOPBACK = "127.0.0.1"
 ModulesOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -65,6 +66,8 @@ def up(
         durability=durability,
         log_level=log_level or ("info" if log_dir else "warning"),
     )
+    if settings.api_host != LOOPBACK:
+        _check_address(settings)
     if log_dir is not None:
         log_dir.mkdir(parents=True, exist_ok=True)
 
@@ -128,6 +131,16 @@ def api(
     )
     configure_logging(settings.log_level, "api")
     _run(run_api, settings, {})
+
+
+def _check_address(settings: Settings) -> None:
+    """What the API would refuse is refused before anything is started. Loads the API, so it is asked in need only."""
+    from stepwell_api.serve import AddressRefused, check_address
+
+    try:
+        check_address(settings)
+    except AddressRefused as error:
+        raise CommandFailed(str(error)) from None
 
 
 def _run(

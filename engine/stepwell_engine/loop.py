@@ -173,7 +173,9 @@ class Engine:
         return works
 
     def _parse(self, entry: Entry, now_ms: int) -> tuple[Arrival, int]:
-        raw = entry.fields.get(b"event", b"")
+        raw = entry.fields.get(b"event")
+        if raw is None:
+            return _without_event(entry), zlib.crc32(entry.id.encode()) % self.store.partitions
         partitions = self.store.partitions
         try:
             event = parse_event(raw, now_ms)
@@ -262,6 +264,16 @@ class Engine:
         self._dispatcher.enqueue([job for _, _, jobs in waiting for job in jobs])
         for partition, entry_id, _ in waiting:
             partition.dispatched_to = entry_id
+
+
+def _without_event(entry: Entry) -> Arrival:
+    """A door entry written with other fields than ours: kept whole, so that it can be pushed again rightly."""
+    fields = {
+        name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+        for name, value in entry.fields.items()
+    }
+    message = f"the entry has no field `event` (found: {', '.join(sorted(fields))})"
+    return Arrival(entry.id, None, EventRejected("missingAttribute", message), orjson.dumps(fields))
 
 
 def _jobs(partition: int, entry: Entry) -> list[Job]:

@@ -5,8 +5,10 @@ Requests refuse unknown keys; answers are built by us alone.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+
+from stepwell_schemas.cloudevents import MAX_SUBJECT_LENGTH, check_device
 
 Status = Literal["pending", "running", "succeeded", "failed", "timedOut", "cancelled", "quarantined"]
 Disposition = Literal[
@@ -22,13 +24,15 @@ Disposition = Literal[
     "accepted",
 ]
 InstanceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+Device = Annotated[str, Field(min_length=1, max_length=MAX_SUBJECT_LENGTH), AfterValidator(check_device)]
 
 
 class Request(BaseModel):
-    """What a caller sends: nothing unknown, so that a misspelt key is told and not ignored."""
+    """What a caller sends: nothing unknown, so that a misspelt key is told and not ignored, and nothing coerced."""
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         frozen=True,
         alias_generator=to_camel,
         populate_by_name=True,
@@ -59,7 +63,7 @@ class StartRequest(Request):
     """The instance's input, checked against the definition's schema."""
     instance_id: InstanceId | None = None
     """An id of the caller's choice; starting twice with the same id and input is answered alike."""
-    device: str | None = Field(default=None, min_length=1, max_length=256)
+    device: Device | None = None
     """The device the instance is for."""
 
 

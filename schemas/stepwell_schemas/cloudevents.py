@@ -71,6 +71,11 @@ def parse_event(raw: bytes | dict[str, Any], received_ms: int) -> DeviceEvent:
     return DeviceEvent(id, source, type, device, data, received_ms, time, sequence, document)
 
 
+def check_device(value: str) -> str:
+    """A device's id, by the rules of `subject`. Raises EventRejected, a ValueError."""
+    return _check_text(value, "device", MAX_SUBJECT_LENGTH)
+
+
 def event_key(source: str, id: str) -> bytes:
     """What an event is recognised by when it comes twice: 16 bytes over source and id."""
     return blake2b(f"{source}\0{id}".encode(), digest_size=16).digest()

@@ -101,6 +101,7 @@ class EmbeddedServer:
             try:
                 client.shutdown(nosave=True)
             except RedisConnectionError:
+                self._remove_socket_folder()
                 return
         deadline = time.monotonic() + STOP_SECONDS
         while not self._is_free():
@@ -109,6 +110,7 @@ class EmbeddedServer:
                     f"the embedded server in {self.folder} did not end in {STOP_SECONDS:g} s"
                 )
             time.sleep(POLL_SECONDS)
+        self._remove_socket_folder()
 
     # -- the folder ----------------------------------------------------------------------------------------
 
@@ -128,6 +130,13 @@ class EmbeddedServer:
             raise StoreUnavailable(
                 f"{self._socket.parent} is not a folder of this user; remove it and try again"
             )
+
+    def _remove_socket_folder(self) -> None:
+        """One outside of the data folder goes with the server; under the lock, so never that of a running one."""
+        place = self._socket.parent
+        with self._lock() as descriptor:
+            if descriptor is not None and place != self.folder and place.exists():
+                shutil.rmtree(place)
 
     @contextmanager
     def _lock(self) -> Iterator[int | None]:
@@ -151,6 +160,7 @@ class EmbeddedServer:
     # -- the process ---------------------------------------------------------------------------------------
 
     def _launch(self, lock: int) -> None:
+        self._prepare_folders()  # another's stop may have taken the socket's folder since
         options = {
             "--port": "0",
             "--unixsocket": str(self._socket),

@@ -76,6 +76,21 @@ def test_an_unknown_method_is_a_405_problem_with_the_allowed_ones(method: str, p
         assert answer.headers["allow"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/workflows", "GET, POST"),
+        ("PATCH", "/definitions", "GET, POST"),
+        ("PUT", "/events", "POST"),
+    ],
+)
+def test_a_405_names_the_methods_of_all_routes_of_the_path(method: str, path: str, allowed: str) -> None:
+    with api() as client:
+        answer = client.request(method, path)
+        assert answer.headers["allow"] == allowed
+        assert answer.json()["detail"].endswith(f"allowed: {allowed}")
+
+
 def references(value: Any) -> set[str]:
     """All `$ref`s within a document."""
     if isinstance(value, dict):

@@ -68,6 +68,26 @@ def test_the_same_id_with_another_request_is_409(other: dict[str, Any]) -> None:
         assert answer.json()["instanceId"] == "order-1"
 
 
+@pytest.mark.parametrize("device", ["\0", "a\nb", "\u2028", "\x9f"])
+def test_a_device_with_a_control_character_is_refused_like_the_subject_of_an_event(device: str) -> None:
+    with api() as client:
+        answer = client.post("/workflows", {"type": "waiting", "device": device})
+        assert answer.status_code == 422
+        [problem] = answer.json()["errors"]
+        assert problem["pointer"] == "/device"
+        assert "control character" in problem["message"]
+
+
+@pytest.mark.parametrize("compensate", ["yes", 1, "false", None])
+def test_a_cancel_coerces_nothing_into_a_boolean(compensate: object) -> None:
+    with world() as client:
+        id = start(client, device="d1")["instanceId"]
+        answer = client.post(f"/workflows/{id}/cancel", {"compensate": compensate})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["pointer"] == "/compensate"
+        assert client.get(f"/workflows/{id}").json()["status"] == "running"
+
+
 def test_a_second_start_for_a_device_is_409_with_the_id_of_the_first() -> None:
     with world() as client:
         first = start(client, device="d1")

@@ -88,6 +88,23 @@ def test_a_folder_without_definitions_is_a_wrong_command_line(tmp_path: Path) ->
     assert run("validate", str(tmp_path)).exit_code == 2
 
 
+def test_a_folder_means_its_visible_files_and_not_the_data_of_a_server(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD, encoding="utf-8")
+    for hidden in (tmp_path / ".stepwell" / "up.json", tmp_path / ".draft.yaml"):
+        hidden.parent.mkdir(exist_ok=True)
+        hidden.write_text("{}", encoding="utf-8")
+    ran = run("validate", str(tmp_path), "--json", url=NOWHERE)
+    assert [Path(file["file"]).name for file in ran.document["files"]] == ["good.yaml"]
+
+
+def test_up_refuses_a_public_address_without_keys_before_anything_is_started(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    ran = run("up", "--host", "0.0.0.0", "--port", "0", "--data-dir", str(folder), STEPWELL_API_KEYS="")
+    assert ran.exit_code != 0
+    assert "STEPWELL_API_KEYS" in ran.stderr
+    assert not folder.exists()
+
+
 def test_version_is_one_json_document() -> None:
     assert set(run("version", "--json").document) == {"version", "python"}
 

@@ -247,3 +247,11 @@ def test_a_rejected_event_that_comes_again_when_there_is_room_is_no_duplicate() 
     world.push("d1", "Seen", id="s3")
     world.run()
     assert [entry[2] for entry in world.dispositions("s3")] == ["rejected", "buffered"]
+
+
+def test_an_entry_without_the_field_event_is_kept_whole(world: World) -> None:
+    world.store._door.append({b"data": b'{"id": 1}'}, world.now_ms)
+    world.run()
+    (letter,) = world.dead()
+    assert "`event` (found: data)" in letter["message"]
+    assert orjson.loads(letter["raw"]) == {"data": '{"id": 1}'}

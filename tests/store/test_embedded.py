@@ -5,6 +5,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -140,6 +141,19 @@ def test_a_folder_with_a_long_or_odd_name_works(tmp_path: Path) -> None:
     for name in ("x" * 120, "with space & %41 ü"):
         with started(tmp_path / name) as server, open_redis(server.url) as client:
             assert client.ping()
+
+
+def test_the_socket_folder_of_a_long_name_goes_with_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="sw") as sockets:
+        monkeypatch.setattr(tempfile, "tempdir", sockets)
+        server = EmbeddedServer(tmp_path / ("x" * 120))
+        for _ in range(2):
+            server.start()
+            assert list(Path(sockets).iterdir())
+            server.stop()
+            assert list(Path(sockets).iterdir()) == []
 
 
 def test_a_server_of_another_folder_is_not_taken_for_ours(server: EmbeddedServer, tmp_path: Path) -> None:
