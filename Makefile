@@ -31,7 +31,7 @@ test: $(VENV)/.installed-dev
 check: lint types imports test
 
 bench: $(VENV)/.installed-dev
-	@for part in events workflows activities http_door; do $(BIN)/python bench/$$part.py || exit 1; done
+	@for part in interpreter events workflows activities http_door; do $(BIN)/python bench/$$part.py || exit 1; done
 
 format: $(VENV)/.installed-dev
 	@$(BIN)/ruff format $(LINTED)
