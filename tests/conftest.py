@@ -4,9 +4,14 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.open import open_redis
 from stepwell_store.redis_store import RedisStore
+
+# No time limits in tests: the machines are noisy.
+settings.register_profile("stepwell", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("stepwell")
 
 
 @pytest.fixture(scope="session")
