@@ -164,7 +164,7 @@ class Partition:
     # -- a batch -------------------------------------------------------------------------------------------
 
     def decide(self, work: Work, loaded: Loaded, now_ms: int) -> tuple[Commit, Batch]:
-        """Apply everything in order of arrival. The commit is complete but for nothing."""
+        """Apply everything in order of arrival: the commit that is to be made, and the batch it was built from."""
         now_ms = self._last_ms = max(now_ms, self._last_ms)
         try:
             return self._decide(work, loaded, now_ms, careful=False)

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     worker_lease_seconds: float = Field(default=10, gt=0)
     """After this long without a sign of life an attempt counts as lost."""
     event_retention_days: float = Field(default=8, gt=0)
-    """How long event ids are remembered and unconsumed events kept."""
+    """How long accumulated events are kept. Event ids are remembered for 8 to 12 days whatever this says."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages shown."""
 
