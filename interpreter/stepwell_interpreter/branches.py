@@ -5,9 +5,10 @@
 
 from stepwell_schemas.instance import Frame
 
-from stepwell_interpreter.draft import Draft, Ended, Enter, Failed
+from stepwell_interpreter.agenda import Ended, Enter, Failed
+from stepwell_interpreter.draft import Draft
 from stepwell_interpreter.failures import BRANCH_FAILED, TIMEOUT, StateFailure
-from stepwell_interpreter.flow import fail, give_up_below, leave
+from stepwell_interpreter.flow import fail, give_up, give_up_below, leave, note_entered
 from stepwell_interpreter.program import MapStep, ParallelStep
 from stepwell_interpreter.trace import note
 
@@ -16,7 +17,7 @@ TIMEOUT_TIMER = "timeout"
 
 def enter(draft: Draft, frame: Frame, step: ParallelStep) -> None:
     """Start all branches."""
-    note(draft, "ParallelStateEntered", frame)
+    note_entered(draft, frame, step)
     resume(draft, frame, step)
 
 
@@ -24,30 +25,39 @@ def resume(draft: Draft, frame: Frame, step: ParallelStep) -> None:
     """Start all branches, also when it is done again after a failure."""
     if not arm_timeout(draft, frame, step):
         return
+    try:
+        value = step.data.begin(draft, frame, step)
+    except StateFailure as failure:
+        fail(draft, frame, step, failure)
+        return
     frame.phase = "join"
+    step.data.tell(draft, "ParallelStateStarted", frame)
     frame.work.update(results={}, failures={}, bytes=0)
     for number, (name, machine) in enumerate(step.branches):
         branch = draft.add(frame, machine, number, branch=name)
+        step.data.hand(branch, value)
         note(draft, "ParallelBranchStarted", frame, branch=name)
         draft.agenda.append(Enter(branch, draft.program.scopes[machine].start_at))
 
 
 def joined(draft: Draft, frame: Frame, step: ParallelStep, ended: Ended) -> None:
     """A branch of an owned frame has ended; it is gone already."""
-    if not gather(draft, frame, ended, "ParallelBranchAborted"):
+    if not gather(draft, frame, step, ended, "ParallelBranchAborted"):
         return
     name = ended.frame.branch
+    assert name is not None
     work = frame.work
-    if ended.error is None:
+    if not ended.failed:
         note(draft, "ParallelBranchSucceeded", frame, branch=name)
         work["results"] = {**work["results"], name: ended.result}
     else:
         note(draft, "ParallelBranchFailed", frame, branch=name, error=ended.error, cause=ended.cause)
         work["failures"] = {**work["failures"], name: {"error": ended.error, "cause": ended.cause}}
     done, failed = len(work["results"]), len(work["failures"])
-    if step.policy == "failFast" and ended.error is not None:
+    if step.policy == "failFast" and ended.failed:
         give_up_below(draft, frame, "ParallelBranchAborted")
-        cause = f"branch {name}: {ended.cause}"
+        step.data.tell(draft, "ParallelStateFailed", frame, error=ended.error, cause=ended.cause)
+        cause = step.data.branch_cause(name, ended.cause)
         draft.agenda.append(Failed(frame, ended.error, cause, alias=BRANCH_FAILED, attempted=True))
     elif step.policy == "quorum" and failed > len(step.branches) - step.quorum:
         give_up_below(draft, frame, "ParallelBranchAborted")
@@ -57,16 +67,18 @@ def joined(draft: Draft, frame: Frame, step: ParallelStep, ended: Ended) -> None
     elif done + failed == len(step.branches) or (step.policy == "quorum" and done == step.quorum):
         give_up_below(draft, frame, "ParallelBranchAborted")
         ends = {**work["results"], **work["failures"]}
-        leave(draft, frame, step, {branch: ends[branch] for branch, _ in step.branches if branch in ends})
+        step.data.tell(draft, "ParallelStateSucceeded", frame)
+        results = {branch: ends[branch] for branch, _ in step.branches if branch in ends}
+        leave(draft, frame, step, step.data.branches(results))
 
 
-def gather(draft: Draft, frame: Frame, ended: Ended, aborted: str) -> bool:
+def gather(draft: Draft, frame: Frame, step: ParallelStep | MapStep, ended: Ended, aborted: str) -> bool:
     """Count a result. False where all of them are too much; that failure is on the agenda."""
     try:
-        draft.gather(frame, ended.cause if ended.error is not None else ended.result)
+        draft.gather(frame, ended.cause if ended.failed else ended.result)
     except StateFailure as failure:
         give_up_below(draft, frame, aborted)
-        fail(draft, frame, failure)
+        fail(draft, frame, step, failure)
         return False
     return True
 
@@ -75,9 +87,9 @@ def arm_timeout(draft: Draft, frame: Frame, step: ParallelStep | MapStep) -> boo
     """Bound the whole state. False where the duration is wrong; that failure is on the agenda."""
     if step.timeout is not None:
         try:
-            due = draft.now_ms + step.timeout(draft.scope(frame, "timeout"))
+            due = draft.now_ms + step.timeout(step.data.scope(draft, frame, "timeout"))
         except StateFailure as failure:
-            fail(draft, frame, failure)
+            fail(draft, frame, step, failure)
             return False
         draft.arm(frame, TIMEOUT_TIMER, due)
     return True
@@ -87,6 +99,8 @@ def timer_fired(
     draft: Draft, frame: Frame, step: ParallelStep | MapStep, what: str, heartbeat_ms: int | None
 ) -> None:
     """The whole has taken too long."""
-    aborted = "ParallelBranchAborted" if isinstance(step, ParallelStep) else "MapIterationAborted"
+    aborted = "ParallelBranchAborted" if isinstance(step, ParallelStep) else step.item_word + "Aborted"
     give_up_below(draft, frame, aborted)
-    draft.agenda.append(Failed(frame, TIMEOUT, "not all of it ended in time", attempted=True))
+    give_up(draft, frame, undo_children=draft.program.compensates)
+    cause = step.data.timeout_cause("not all of it ended in time")
+    draft.agenda.append(Failed(frame, TIMEOUT, cause, attempted=True))

@@ -11,10 +11,11 @@ from typing import Any
 from stepwell_schemas.instance import Frame
 from stepwell_schemas.records import ActivityCompleted
 
-from stepwell_interpreter.draft import Draft, Failed, check_size
+from stepwell_interpreter.agenda import Failed
+from stepwell_interpreter.draft import Draft, check_size
 from stepwell_interpreter.error_routes import back_off
 from stepwell_interpreter.failures import StateFailure
-from stepwell_interpreter.flow import end_instance, leave
+from stepwell_interpreter.flow import end_instance, leave, note_entered
 from stepwell_interpreter.program import Call, CompensationStep, TaskStep
 from stepwell_interpreter.task import dispatch, note_scheduled, note_started, overdue
 from stepwell_interpreter.trace import note
@@ -22,7 +23,7 @@ from stepwell_interpreter.trace import note
 
 def enter(draft: Draft, frame: Frame, step: CompensationStep) -> None:
     """Begin with the first thing to undo."""
-    note(draft, "CompensationStateEntered", frame)
+    note_entered(draft, frame, step)
     frame.work.update(undone=[], failed=[], skipped=[], step=0, tried=[])
     _go_through(draft, frame, step)
 
@@ -32,7 +33,7 @@ def resume(draft: Draft, frame: Frame, step: CompensationStep) -> None:
     try:
         _dispatch(draft, frame, step)
     except StateFailure as failure:
-        settle(draft, frame, step, Failed(frame, failure.error, failure.cause))
+        settle(draft, frame, step, step.data.failure(draft, frame, failure))
 
 
 def completed(draft: Draft, frame: Frame, step: CompensationStep, record: ActivityCompleted) -> None:
@@ -54,10 +55,10 @@ def settle(draft: Draft, frame: Frame, step: CompensationStep, failed: Failed) -
     call = _call(draft, frame, step)
     rules = call.retry if step.own_retry is None else step.own_retry
     try:
-        if failed.attempted and back_off(draft, frame, rules, (failed.error,), failed.cause):
+        if failed.attempted and back_off(draft, frame, step, rules, (failed.error,), failed.cause):
             return
     except StateFailure as failure:
-        failed = Failed(frame, failure.error, failure.cause)
+        failed = step.data.failure(draft, frame, failure)
     if _report_failure(draft, frame, step, failed.error, failed.cause):
         _go_through(draft, frame, step)
 
@@ -66,7 +67,7 @@ def timer_fired(
     draft: Draft, frame: Frame, step: CompensationStep, what: str, heartbeat_ms: int | None
 ) -> None:
     """A limit of the current undo's attempt is reached."""
-    outcome = overdue(draft, frame, what, heartbeat_ms)
+    outcome = overdue(draft, frame, step, what, heartbeat_ms)
     if outcome is not None:
         settle(draft, frame, step, outcome)
 
@@ -121,7 +122,7 @@ def _prepare(draft: Draft, frame: Frame, step: CompensationStep) -> bool:
         frame.work["input"] = next(each["input"] for each in draft.instance.undo if each["visit"] == visit)
         return True
     given = step.steps[frame.work["current"]["step"]]
-    scope = draft.scope(frame, f"undo{frame.work['step']}")
+    scope = step.data.scope(draft, frame, f"undo{frame.work['step']}")
     if given.when is not None and not given.when(scope, []):
         return False
     value = {} if given.call.input is None else given.call.input(scope)
@@ -137,7 +138,7 @@ def _dispatch(draft: Draft, frame: Frame, step: CompensationStep) -> None:
         key = f"{draft.instance.id}/undo/{current['visit']}"
     else:
         key = f"{draft.instance.id}/{frame.id}/{frame.state}/{frame.visit}/{current['step']}"
-    dispatch(draft, frame, call, key)
+    dispatch(draft, frame, step, call, key)
     frame.phase = "undo"
     note_scheduled(draft, "CompensationStepScheduled", frame, call)
 
@@ -155,7 +156,9 @@ def _call(draft: Draft, frame: Frame, step: CompensationStep) -> Call:
     return undo
 
 
-def _report_failure(draft: Draft, frame: Frame, step: CompensationStep, error: str, cause: str) -> bool:
+def _report_failure(
+    draft: Draft, frame: Frame, step: CompensationStep, error: str | None, cause: str | None
+) -> bool:
     """Note a failed undo. False where that fails the state."""
     current = frame.work["current"]
     note(draft, "CompensationStepFailed", frame, undo=current, error=error, cause=cause)

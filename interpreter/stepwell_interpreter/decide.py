@@ -42,17 +42,8 @@ from stepwell_schemas.records import (
 )
 
 from stepwell_interpreter import branches, compensation, instant, iterations, task, wait
-from stepwell_interpreter.draft import (
-    MAX_STATE_BYTES,
-    ROOT,
-    Decision,
-    Draft,
-    Ended,
-    Enter,
-    Failed,
-    check_size,
-    json_size,
-)
+from stepwell_interpreter.agenda import Ended, Enter, Failed
+from stepwell_interpreter.draft import MAX_STATE_BYTES, ROOT, Decision, Draft, check_size, json_size
 from stepwell_interpreter.error_routes import lead_on, route
 from stepwell_interpreter.failures import RUNTIME, TIMEOUT, StateFailure
 from stepwell_interpreter.flow import (
@@ -62,10 +53,9 @@ from stepwell_interpreter.flow import (
     give_up_below,
     lift_timeout,
 )
-from stepwell_interpreter.program import CANCEL_STEP, CompensationStep, Program
+from stepwell_interpreter.program import CANCEL_STEP, CompensationStep, MapStep, Program
 from stepwell_interpreter.status import describe, heartbeat_token, obligations, open_types
 from stepwell_interpreter.trace import note, note_execution
-from stepwell_interpreter.values import recorded
 
 __all__ = ["Decision", "decide", "describe", "heartbeat_token", "obligations", "open_types"]
 
@@ -91,7 +81,7 @@ _STATES: Final[dict[str, _Kind]] = {
     "wait": _Kind(wait.enter, None, None, wait.timer_fired),
     "choice": _Kind(instant.choose),
     "parallel": _Kind(branches.enter, branches.resume, branches.joined, branches.timer_fired),
-    "map": _Kind(iterations.enter, iterations.resume, iterations.joined, branches.timer_fired),
+    "map": _Kind(iterations.enter, iterations.resume, iterations.joined, iterations.timer_fired),
     "compensation": _Kind(compensation.enter, compensation.resume, None, compensation.timer_fired),
     "pass": _Kind(instant.set_values),
     "succeed": _Kind(instant.succeed),
@@ -150,7 +140,7 @@ def _end(draft: Draft, ended: Ended) -> None:
         joined = _STATES[step.kind].joined
         assert joined is not None, f"{frame.parent} has child frames but stands in {step.name}"
         joined(draft, parent, step, ended)
-    elif ended.error is None:
+    elif not ended.failed:
         try:
             check_size(ended.result, "the output")
         except StateFailure as failure:
@@ -179,13 +169,17 @@ def _started(draft: Draft, record: InstanceStarted) -> str:
     instance.input = record.input
     instance.seed = record.seed
     event = None if record.event is None else record.event.id
-    note_execution(draft, "ExecutionStarted", input=recorded(record.input), actor=record.actor, event=event)
+    note_execution(
+        draft, "ExecutionStarted", input=draft.recorded(None, record.input), actor=record.actor, event=event
+    )
     machine = program.scopes[""]
     frame = draft.add(None, "", 0)
+    start = machine.steps[machine.start_at]
+    start.data.hand(frame, record.input)
     draft.agenda.append(Enter(frame, machine.start_at))
     if program.timeout_ms is not None:
         try:
-            due = record.time_ms + program.timeout_ms(draft.scope(frame, "start"))
+            due = record.time_ms + program.timeout_ms(start.data.scope(draft, frame, "start"))
         except StateFailure as failure:
             end_instance(draft, "failed", "ExecutionFailed", error=failure.error, cause=failure.cause)
             return "started"
@@ -227,6 +221,8 @@ def _completed(draft: Draft, record: ActivityCompleted) -> str:
     step = draft.step(frame)
     if isinstance(step, CompensationStep):
         compensation.completed(draft, frame, step, record)
+    elif isinstance(step, MapStep):
+        iterations.completed(draft, frame, step, record)
     else:
         task.completed(draft, frame, step, record)  # type: ignore[arg-type]  # only these two have attempts
     return "accepted"
@@ -251,6 +247,8 @@ def _fail_attempt(draft: Draft, frame: Frame, failed: Failed | None) -> str:
         step = draft.step(frame)
         if isinstance(step, CompensationStep):
             compensation.settle(draft, frame, step, failed)
+        elif isinstance(step, MapStep):
+            draft.agenda.append(iterations.attempt_failed(draft, frame, step, failed))
         else:
             draft.agenda.append(failed)
     return "accepted"

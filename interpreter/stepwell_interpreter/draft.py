@@ -16,10 +16,12 @@ from stepwell_schemas.commands import ClearTimer, Command, SetTimer
 from stepwell_schemas.durations import format_ms
 from stepwell_schemas.instance import Frame, Instance
 
+from stepwell_interpreter.agenda import Ended, Enter, Failed
 from stepwell_interpreter.failures import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailure, pointer_to
 from stepwell_interpreter.paths import Target
 from stepwell_interpreter.program import CANCEL_STEP, Program, Step
 from stepwell_interpreter.scope import MISSING, Scope
+from stepwell_interpreter.values import recorded
 
 MAX_STATE_BYTES: Final = 1_048_576
 ROOT: Final = "0"
@@ -40,40 +42,11 @@ class Decision:
     answer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Enter:
-    """A frame is to enter a state. All of these hold the frame itself: one that is gone by then is passed over."""
-
-    frame: Frame
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A frame has reached its machine's end (`error` None: well); its parent, or the instance, is to be told."""
-
-    frame: Frame
-    result: Any = None
-    error: str | None = None
-    cause: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A frame's state has failed. `alias` is another name that retries and catches may use for the error."""
-
-    frame: Frame
-    error: str
-    cause: str
-    alias: str | None = None
-    attempted: bool = False
-    """Whether something was tried that trying again may mend; a wrong path is not."""
-
-
 class Draft:
     """See the module's header."""
 
     __slots__ = (
+        "_lists",
         "_owned",
         "_system",
         "agenda",
@@ -100,6 +73,7 @@ class Draft:
         self.agenda: deque[Enter | Ended | Failed] = deque()
         self.entered: dict[str, int] = {}
         self._owned: set[str] = set()
+        self._lists: dict[tuple[str, int, str], list[Any]] = {}
         self._system: dict[str, Any] | None = None
 
     def close(self, answer: str) -> Decision:
@@ -115,7 +89,7 @@ class Draft:
             frame = self.frames[id] = Frame(
                 frame.id, frame.parent, frame.scope, frame.state, frame.visit, frame.entered_ms, frame.phase,
                 dict(frame.work), frame.waits, frame.retries, frame.branch, frame.index, frame.item, frame.local,
-                frame.error,
+                frame.error, frame.data, frame.variables,
             )  # fmt: skip
             self._owned.add(id)
         return frame
@@ -145,6 +119,14 @@ class Draft:
         frame.waits = []
         frame.retries = {}
 
+    def own_list(self, frame: Frame, name: str) -> list[Any]:
+        """A list in an owned frame's `work`, free to be changed: copied once, however often it is written."""
+        key = (frame.id, frame.visit, name)
+        found: list[Any] = frame.work[name]
+        if self._lists.get(key) is not found:
+            found = self._lists[key] = frame.work[name] = list(found)
+        return found
+
     def remove(self, id: str) -> None:
         """The frame is gone."""
         del self.frames[id]
@@ -162,6 +144,12 @@ class Draft:
         return self.program.scopes[frame.scope].steps[frame.state]
 
     # -- time ----------------------------------------------------------------------------------------------
+
+    def recorded(self, frame: Frame | None, value: Any) -> Any:
+        """A value as the trace keeps it: whole where the machine's history is, else shortened where it is long."""
+        return (
+            value if self.program.scopes["" if frame is None else frame.scope].numbered else recorded(value)
+        )
 
     def arm(self, frame: Frame, what: str, due_ms: int) -> None:
         """Set or move a timer of an owned frame. Its name, "<frame>/<visit>/<what>", is unique in the instance."""

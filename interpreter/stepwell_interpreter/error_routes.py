@@ -5,10 +5,12 @@ very state it names, which would lead straight back.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from stepwell_schemas.instance import Frame
 
-from stepwell_interpreter.draft import Draft, Ended, Enter, Failed
+from stepwell_interpreter.agenda import Ended, Enter, Failed
+from stepwell_interpreter.draft import Draft
 from stepwell_interpreter.failures import StateFailure, matches_error
 from stepwell_interpreter.program import RetryRule, Step
 from stepwell_interpreter.retry import delay_ms
@@ -23,26 +25,29 @@ def route(draft: Draft, failed: Failed) -> None:
     frame.waits = []
     names = (failed.error,) if failed.alias is None else (failed.error, failed.alias)
     try:
-        if failed.attempted and back_off(draft, frame, step.retry, names, failed.cause):
+        if failed.attempted and back_off(draft, frame, step, step.retry, names, failed.cause):
             return
     except StateFailure as failure:
-        failed, names = Failed(frame, failure.error, failure.cause), (failure.error,)
+        failed, names = step.data.failure(draft, frame, failure), (failure.error,)
     for rule in step.catch:
         if any(matches_error(rule.errors, name) for name in names):
             try:
-                if rule.target is not None:
-                    value = {"error": failed.error, "cause": failed.cause}
-                    draft.write(frame, rule.target, value)
+                kept = step.data.caught(draft, frame, rule, failed)
             except StateFailure as failure:
-                failed = Failed(frame, failure.error, failure.cause)
+                failed = step.data.failure(draft, frame, failure)
                 break
-            lead_on(draft, failed, step, rule.next, "catch")
+            lead_on(draft, failed, step, rule.next, "catch", kept)
             return
     _last_resort(draft, failed, step)
 
 
 def back_off(
-    draft: Draft, frame: Frame, rules: Sequence[RetryRule], names: Sequence[str], cause: str
+    draft: Draft,
+    frame: Frame,
+    step: Step,
+    rules: Sequence[RetryRule],
+    names: Sequence[str | None],
+    cause: str | None,
 ) -> bool:
     """Arm the pause before the next try where a rule grants one. Raises StateFailure for a wrong duration."""
     for index, rule in enumerate(rules):
@@ -51,7 +56,7 @@ def back_off(
         used = frame.retries.get(str(index), 0) + 1
         if used > rule.max_attempts:
             return False
-        scope = draft.scope(frame, f"retry{index}")
+        scope = step.data.scope(draft, frame, f"retry{index}")
         maximum = None if rule.maximum is None else rule.maximum(scope)
         seed = f"{draft.instance.seed}/{frame.visit}/{index}/{frame.work.get('number', 0)}/{used}"
         delay = delay_ms(rule.interval(scope), rule.coefficient, used, maximum, rule.jitter, seed)
@@ -63,10 +68,12 @@ def back_off(
     return False
 
 
-def lead_on(draft: Draft, failed: Failed, step: Step, next: str, by: str) -> None:
+def lead_on(draft: Draft, failed: Failed, step: Step, next: str, by: str, kept: Any = None) -> None:
+    """The frame goes on at `next` with what was kept of the error."""
     frame = failed.frame
     note(draft, "ErrorCaught", frame, error=failed.error, cause=failed.cause, by=by, next=next)
-    note(draft, step.word + "StateExited", frame, next=next)
+    step.data.hand(frame, kept)
+    note(draft, step.word + "StateExited", frame, **step.data.exited(frame), next=next)
     frame.error = {"error": failed.error, "cause": failed.cause, "state": frame.state}
     draft.agenda.append(Enter(frame, next))
 
@@ -80,4 +87,4 @@ def _last_resort(draft: Draft, failed: Failed, step: Step) -> None:
     if default is not None and default != frame.state:
         lead_on(draft, failed, step, default, "configuration.onError")
         return
-    draft.agenda.append(Ended(frame, None, failed.error, failed.cause))
+    draft.agenda.append(Ended(frame, None, failed.error, failed.cause, failed=True))

@@ -73,11 +73,11 @@ class CompileProblem(Exception):
         return CompileProblem(self.code, pointer + self.pointer, self.message, self.help)
 
 
-def matches_error(names: Sequence[str], error: str) -> bool:
+def matches_error(names: Sequence[str], error: str | None) -> bool:
     """Whether a `retry` or `catch` that lists `names` takes `error`.
 
     `States.Runtime` ends an execution whatever it catches, even by that name, as AWS does it. Else a name takes
-    itself, `States.ALL` everything, and `States.TaskFailed` everything but `States.Timeout`.
+    itself, `States.ALL` everything, and `States.TaskFailed` everything but `States.Timeout`. None has no name.
     """
     if error == RUNTIME:
         return False

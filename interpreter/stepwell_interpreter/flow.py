@@ -8,39 +8,27 @@ from typing import Any
 from stepwell_schemas.commands import CancelActivity, CancelChild, ClearTimer
 from stepwell_schemas.instance import Frame
 
-from stepwell_interpreter.draft import Draft, Ended, Enter, Failed
+from stepwell_interpreter.agenda import Ended, Enter
+from stepwell_interpreter.draft import Draft
 from stepwell_interpreter.failures import StateFailure
 from stepwell_interpreter.program import Step
 from stepwell_interpreter.scope import MISSING
 from stepwell_interpreter.trace import note, note_execution
-from stepwell_interpreter.values import recorded
 
 INSTANCE_TIMER = "timeout"
 """The timer of the whole instance; those of frames have slashes in their names."""
 
 
-def leave(draft: Draft, frame: Frame, step: Step, result: Any, event: Any = MISSING) -> None:
-    """An owned frame's state has its result: make it anew, keep it, go on to the state's `next`."""
-    kept = keep_result(draft, frame, step, result, event)
-    if not isinstance(kept, Failed):
-        go_on(draft, frame, step, step.next, kept)
-
-
-def keep_result(draft: Draft, frame: Frame, step: Step, result: Any, event: Any = MISSING) -> Any:
-    """The selected result, written to its path. A failure is put on the agenda and returned."""
+def leave(
+    draft: Draft, frame: Frame, step: Step, result: Any, event: Any = MISSING, next: str | None = None
+) -> None:
+    """An owned frame's state has its result: make it anew, keep it, go on to `next`, or else the state's own."""
     try:
-        if step.selector is not None:
-            scope = draft.scope(frame, "result")
-            scope.result = result
-            scope.event = event
-            result = step.selector(scope)
-        if step.target is not None:
-            draft.write(frame, step.target, result)
+        kept = step.data.keep(draft, frame, step, result, event)
     except StateFailure as failure:
-        failed = Failed(frame, failure.error, failure.cause)
-        draft.agenda.append(failed)
-        return failed
-    return result
+        fail(draft, frame, step, failure)
+        return
+    go_on(draft, frame, step, next or step.next, kept)
 
 
 def go_on(
@@ -49,16 +37,22 @@ def go_on(
     """Leave the state for `next`, or where that is None end the machine with the result."""
     draft.disarm_all(frame)
     frame.waits = []
-    note(draft, step.word + "StateExited", frame, **details, next=next)
+    step.data.hand(frame, result)
+    note(draft, step.word + "StateExited", frame, **details, **step.data.exited(frame), next=next)
     if next is None:
         draft.agenda.append(Ended(frame, result))
     else:
         draft.agenda.append(Enter(frame, next))
 
 
-def fail(draft: Draft, frame: Frame, failure: StateFailure) -> None:
+def fail(draft: Draft, frame: Frame, step: Step, failure: StateFailure) -> None:
     """The state failed by an expression of its own."""
-    draft.agenda.append(Failed(frame, failure.error, failure.cause))
+    draft.agenda.append(step.data.failure(draft, frame, failure))
+
+
+def note_entered(draft: Draft, frame: Frame, step: Step) -> None:
+    """Trace that the frame's state was entered."""
+    note(draft, step.word + "StateEntered", frame, **step.data.entered(draft, frame))
 
 
 def give_up(draft: Draft, frame: Frame, *, undo_children: bool) -> None:
@@ -110,7 +104,7 @@ def end_instance(
     instance.output, instance.error, instance.cause = output, error, cause
     if status == "succeeded":
         instance.undo = []
-        note_execution(draft, event, output=recorded(output))
+        note_execution(draft, event, output=draft.recorded(None, output))
     else:
         note_execution(draft, event, error=error, cause=cause)
 

@@ -4,71 +4,78 @@ from typing import Any
 
 from stepwell_schemas.instance import Frame
 
-from stepwell_interpreter.draft import Draft, Ended, check_size
-from stepwell_interpreter.failures import NO_CHOICE_MATCHED, TASK_FAILED, StateFailure
-from stepwell_interpreter.flow import fail, go_on
+from stepwell_interpreter.agenda import Ended
+from stepwell_interpreter.draft import Draft, check_size
+from stepwell_interpreter.failures import NO_CHOICE_MATCHED, StateFailure
+from stepwell_interpreter.flow import fail, go_on, note_entered
 from stepwell_interpreter.program import ChoiceStep, FailStep, PassStep, SucceedStep
+from stepwell_interpreter.scope import MISSING
 from stepwell_interpreter.trace import note
 
 
 def choose(draft: Draft, frame: Frame, step: ChoiceStep) -> None:
     """Go where the first rule that holds leads; the trace tells what each rule has seen."""
-    note(draft, "ChoiceStateEntered", frame)
-    scope = draft.scope(frame, "choice")
+    note_entered(draft, frame, step)
     seen: list[Any] = []
+    data, next, number = step.data, step.next, None
     try:
-        for number, (condition, next) in enumerate(step.rules):
-            if condition(scope, seen):
-                go_on(draft, frame, step, next, conditions=seen, rule=number)
-                return
-        if step.next is None:
-            raise StateFailure(NO_CHOICE_MATCHED, "no rule holds and there is no default")
+        scope = data.scope(draft, frame, "choice")
+        for place, rule in enumerate(step.rules):
+            if rule.condition(scope, seen):
+                data, next, number = rule.data or data, rule.next, place
+                break
+        else:
+            if next is None:
+                raise StateFailure(NO_CHOICE_MATCHED, "no rule holds and there is no default")
+        kept = data.keep(draft, frame, step, None, MISSING)
     except StateFailure as failure:
         note(draft, "ChoiceFailed", frame, conditions=seen)
-        fail(draft, frame, failure)
+        fail(draft, frame, step, failure)
         return
-    go_on(draft, frame, step, step.next, conditions=seen, rule=None)
+    go_on(draft, frame, step, next, kept, conditions=seen, rule=number)
 
 
 def set_values(draft: Draft, frame: Frame, step: PassStep) -> None:
     """Compute every value, then write them."""
-    note(draft, "PassStateEntered", frame)
+    note_entered(draft, frame, step)
     try:
         if step.writes:
-            scope = draft.scope(frame, "pass")
+            scope = step.data.scope(draft, frame, "pass")
             values = [template(scope) for _, template in step.writes]
             for (target, _), value in zip(step.writes, values, strict=True):
                 draft.write(frame, target, value)
+        result = None if step.result is None else step.result(draft, frame)
+        kept = step.data.keep(draft, frame, step, result, MISSING)
     except StateFailure as failure:
-        fail(draft, frame, failure)
+        fail(draft, frame, step, failure)
         return
-    go_on(draft, frame, step, step.next)
+    go_on(draft, frame, step, step.next, kept)
 
 
 def succeed(draft: Draft, frame: Frame, step: SucceedStep) -> None:
     """End the machine with an output."""
-    note(draft, "SucceedStateEntered", frame)
+    note_entered(draft, frame, step)
     try:
-        output = None if step.output is None else step.output(draft.scope(frame, "output"))
-        check_size(output, "the output")
+        output = None if step.output is None else step.output(step.data.scope(draft, frame, "output"))
+        kept = step.data.keep(draft, frame, step, output, MISSING)
+        check_size(kept, "the output")
     except StateFailure as failure:
-        fail(draft, frame, failure)
+        fail(draft, frame, step, failure)
         return
-    go_on(draft, frame, step, None, output)
+    go_on(draft, frame, step, None, kept)
 
 
 def end_badly(draft: Draft, frame: Frame, step: FailStep) -> None:
     """End the machine with an error; no catch of its own takes it."""
-    note(draft, "FailStateEntered", frame)
+    note_entered(draft, frame, step)
     try:
-        scope = draft.scope(frame, "fail")
-        error = None if step.error is None else step.error(scope)
-        cause = None if step.cause is None else step.cause(scope)
+        scope = step.data.scope(draft, frame, "fail")
+        error = None if step.error is None else _text(step.error(scope))
+        cause = None if step.cause is None else _text(step.cause(scope))
     except StateFailure as failure:
-        fail(draft, frame, failure)
+        fail(draft, frame, step, failure)
         return
-    name = TASK_FAILED if error is None else _text(error)
-    draft.agenda.append(Ended(frame, None, name, "" if cause is None else _text(cause)))
+    draft.agenda.append(Ended(frame, None, error, cause, failed=True))
 
 
 def _text(value: Any) -> str:

@@ -21,16 +21,18 @@ from stepwell_schemas.states import (
     WaitState,
 )
 
-from stepwell_interpreter.failures import pointer_to
+from stepwell_interpreter.failures import TASK_FAILED, pointer_to
 from stepwell_interpreter.findings import Findings
 from stepwell_interpreter.lower_calls import Calls
 from stepwell_interpreter.program import (
     Call,
     CatchRule,
+    ChoiceRule,
     ChoiceStep,
     CompensationStep,
     FailStep,
     GivenUndo,
+    MapLimits,
     MapStep,
     ParallelStep,
     PassStep,
@@ -210,7 +212,7 @@ def _choice(
     for index, rule in enumerate(state.choices):
         place = pointer_to(pointer, "choices", index)
         findings.known(rule.next, names, pointer_to(place, "next"))
-        rules.append((findings.condition(rule, place), rule.next))
+        rules.append(ChoiceRule(findings.condition(rule, place), rule.next))
     if state.default is not None:
         findings.known(state.default, names, pointer_to(pointer, "default"))
     return ChoiceStep(**common, next=state.default, rules=tuple(rules))
@@ -236,17 +238,25 @@ def _parallel(
 
 def _map(state: MapState, pointer: str, names: Sequence[str], calls: Calls, common: Common) -> MapStep:
     findings = calls.findings
+    size = state.batch_size
+    limits = MapLimits(
+        concurrency=min(state.max_concurrency or MAX_CONCURRENCY, 10 * MAX_CONCURRENCY),
+        tolerate_count=None if state.tolerate is None else state.tolerate.count,
+        tolerate_percent=None if state.tolerate is None else state.tolerate.percent,
+    )
     return MapStep(
         **common,
         retry=calls.rules(state.retry or (), pointer_to(pointer, "retry")),
         machine=pointer,
         items=findings.template(state.items, pointer_to(pointer, "items")),
-        concurrency=min(state.max_concurrency or MAX_CONCURRENCY, 10 * MAX_CONCURRENCY),
-        tolerate_count=None if state.tolerate is None else state.tolerate.count,
-        tolerate_percent=None if state.tolerate is None else state.tolerate.percent,
-        batch_size=state.batch_size,
+        limits=lambda scope: limits,
+        batch=None if size is None else lambda scope, items: _batches(items, size),
         timeout=findings.duration(state.timeout, pointer_to(pointer, "timeout")),
     )
+
+
+def _batches(items: list[Any], size: int) -> list[Any]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _compensation(
@@ -300,10 +310,12 @@ def _succeed(
 
 def _fail(state: FailState, pointer: str, names: Sequence[str], calls: Calls, common: Common) -> FailStep:
     findings = calls.findings
+    error = TASK_FAILED if state.error is None else state.error
+    cause = "" if state.cause is None else state.cause
     return FailStep(
         **common,
-        error=findings.optional(state.error is not None, state.error, pointer_to(pointer, "error")),
-        cause=findings.optional(state.cause is not None, state.cause, pointer_to(pointer, "cause")),
+        error=findings.template(error, pointer_to(pointer, "error")),
+        cause=findings.template(cause, pointer_to(pointer, "cause")),
     )
 
 

@@ -83,12 +83,12 @@ def is_path(value: Any) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def compile_path(text: str) -> Path:
+def compile_path(text: str, roots: tuple[str, ...] = ROOTS) -> Path:
     """The path of a text. Raises CompileProblem that says what is wrong with it and what is allowed."""
     members, rest = _plain_start(text)
     root = members[0] if members else None
-    if root not in ROOTS or not isinstance(root, str):
-        hint = did_you_mean(root, ROOTS) if isinstance(root, str) else _HELP
+    if root not in roots or not isinstance(root, str):
+        hint = did_you_mean(root, roots) if isinstance(root, str) else _HELP
         raise CompileProblem("path-root", "", f"`{text}` starts with nothing that exists. {hint}", _HELP)
     if not rest:
         return Path(text, True, root, members, _direct(text, root, members[1:]))

@@ -4,22 +4,30 @@ Nothing here knows a dialect. Every template, condition and path is a callable; 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stepwell_schemas.event import DeviceEvent
+from stepwell_schemas.records import ChildEnded
 from stepwell_schemas.workflow import Accumulator
 
 from stepwell_interpreter.conditions import Condition
 from stepwell_interpreter.contracts import Contract
+from stepwell_interpreter.data_flow import NATIVE, DataFlow
 from stepwell_interpreter.failures import StateFailure
 from stepwell_interpreter.matching import Match
 from stepwell_interpreter.paths import Target
 from stepwell_interpreter.retry import Jitter
 from stepwell_interpreter.scope import Scope
 
-Template = Callable[[Scope], Any]
-Milliseconds = Callable[[Scope], int]
+if TYPE_CHECKING:
+    from stepwell_schemas.instance import Frame
+
+    from stepwell_interpreter.draft import Draft
+
+Template = Callable[[Any], Any]
+"""Gives a value for a scope; which kind of scope, the step's `data` knows."""
+Milliseconds = Callable[[Any], int]
 """A duration, or a moment, as milliseconds; raises StateFailure where a path leads to something else."""
 
 
@@ -37,11 +45,12 @@ class RetryRule:
 
 @dataclass(frozen=True, slots=True)
 class CatchRule:
-    """Errors it takes, where it leads and where the error is kept."""
+    """Errors it takes, where it leads and where the error is kept: at `target`, or as `data` has it done."""
 
     errors: tuple[str, ...]
     next: str
     target: Target | None
+    data: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,10 @@ class Call:
     timeout: Milliseconds
     heartbeat: Milliseconds | None
     retry: tuple[RetryRule, ...]
+    integration: str | None = None
+    """How the worker unwraps the input and wraps the answer, such as `lambda:invoke`; None: not at all."""
+    told: Mapping[str, Any] = field(default_factory=dict)
+    """What the trace says of it beside the usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +83,8 @@ class Step:
     on_error: str | None = None
     selector: Template | None = None
     target: Target | None = None
+    data: DataFlow = NATIVE
+    """What this state sees and what becomes of its result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +101,12 @@ class TaskStep(Step):
     priority: int
     callback: bool
     undo: Call | None
+    submits: bool = False
+    """Whether the body may only submit the work (`ActivityCompleted.submitted`); then it ends as a callback."""
+    beats_on: bool = False
+    """Whether heartbeats are still wanted while a callback is waited for."""
+    answers: Callable[[ChildEnded], Any] | None = None
+    """What a child's end is to the task; None: its output. Raises StateFailure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +142,22 @@ class WaitStep(Step):
     from_now: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ChoiceRule:
+    """A condition and where it leads. `data` None: the result is kept as the state keeps it."""
+
+    condition: Condition
+    next: str
+    data: DataFlow | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceStep(Step):
     """The first rule that holds leads on; `next` is the default."""
 
     kind: ClassVar[str] = "choice"
     word: ClassVar[str] = "Choice"
-    rules: tuple[tuple[Condition, str], ...]
+    rules: tuple["ChoiceRule", ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,19 +172,33 @@ class ParallelStep(Step):
     timeout: Milliseconds | None
 
 
+@dataclass(frozen=True, slots=True)
+class MapLimits:
+    """How many iterations run at a time, and how many may fail: a number, or a share in percent, or none."""
+
+    concurrency: int
+    tolerate_count: int | None = None
+    tolerate_percent: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapStep(Step):
-    """Runs `machine` once per item or batch. `concurrency` is never more than the machine's own limit."""
+    """Runs `machine` once per item or batch. `limits` are asked as it begins; `read` takes what `reader` gave."""
 
     kind: ClassVar[str] = "map"
     word: ClassVar[str] = "Map"
     machine: str
     items: Template
-    concurrency: int
-    tolerate_count: int | None
-    tolerate_percent: float | None
-    batch_size: int | None
+    limits: Callable[[Any], MapLimits]
+    batch: Callable[[Any, list[Any]], list[Any]] | None
+    """Makes batches of the items; None: one item each."""
     timeout: Milliseconds | None
+    reader: Call | None = None
+    read: Callable[[Any, Any], list[Any]] | None = None
+    writer: Call | None = None
+    apart: bool = False
+    """Iterations count as executions of their own: failed ones are no error of the state but by number."""
+    item_word: str = "MapIteration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +223,12 @@ class CompensationStep(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassStep(Step):
-    """All values are computed before the first is written."""
+    """All values are computed before the first is written. `result` None has none to hand on."""
 
     kind: ClassVar[str] = "pass"
     word: ClassVar[str] = "Pass"
     writes: tuple[tuple[Target, Template], ...]
+    result: "Callable[[Draft, Frame], Any] | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +258,8 @@ class Machine:
     start_at: str
     steps: Mapping[str, Step]
     on_error: str | None = None
+    numbered: bool = False
+    """Whether its trace entries are numbered, and whole, as the events of a Step Functions history."""
 
 
 CANCEL_STEP = CompensationStep(
@@ -242,6 +289,8 @@ class Program:
     start_template: Template | None
     input_contract: Contract | None
     event_contracts: Mapping[str, Contract]
+    dialect: Literal["native", "asl"] = "native"
+    """What to call things where they are shown; nothing is decided by it."""
 
     def starts_on(self, event_type: str) -> bool:
         """Whether an event of this type starts an instance."""

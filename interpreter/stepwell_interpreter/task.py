@@ -11,7 +11,8 @@ from stepwell_schemas.commands import CancelActivity, CancelChild, RunActivity, 
 from stepwell_schemas.instance import Frame
 from stepwell_schemas.records import ActivityCompleted, ActivityFailed, CallbackEnded, ChildEnded
 
-from stepwell_interpreter.draft import Draft, Failed, check_size
+from stepwell_interpreter.agenda import Failed
+from stepwell_interpreter.draft import Draft, check_size
 from stepwell_interpreter.failures import (
     DATA_LIMIT_EXCEEDED,
     HEARTBEAT_TIMEOUT,
@@ -19,10 +20,9 @@ from stepwell_interpreter.failures import (
     TIMEOUT,
     StateFailure,
 )
-from stepwell_interpreter.flow import fail, leave
-from stepwell_interpreter.program import Call, TaskStep
+from stepwell_interpreter.flow import fail, leave, note_entered
+from stepwell_interpreter.program import Call, Step, TaskStep
 from stepwell_interpreter.trace import note
-from stepwell_interpreter.values import recorded
 
 MAX_LOSSES: Final = 5
 """So many workers may die over one attempt; then it is the activity's fault."""
@@ -36,37 +36,46 @@ HEARTBEAT_TIMER: Final = "heartbeat"
 
 def enter(draft: Draft, frame: Frame, step: TaskStep) -> None:
     """Resolve the input and make the first try."""
-    note(draft, "TaskStateEntered", frame)
+    note_entered(draft, frame, step)
+    _promise(draft, frame, step)
     try:
-        value = {} if step.input is None else step.input(draft.scope(frame, "input"))
+        value = step.data.begin(draft, frame, step)
         check_size(value, "the input")
         frame.work["input"] = value
     except StateFailure as failure:
-        fail(draft, frame, failure)
+        fail(draft, frame, step, failure)
         return
-    resume(draft, frame, step)
+    _try(draft, frame, step)
 
 
 def resume(draft: Draft, frame: Frame, step: TaskStep) -> None:
-    """Make the first or the next try."""
+    """Make the next try."""
+    _promise(draft, frame, step)
+    try:
+        frame.work["input"] = step.data.again(draft, frame, step)
+    except StateFailure as failure:
+        fail(draft, frame, step, failure)
+        return
+    _try(draft, frame, step)
+
+
+def _try(draft: Draft, frame: Frame, step: TaskStep) -> None:
     try:
         if step.call is None:
             _start_child(draft, frame, step)
         else:
             key = f"{draft.instance.id}/{frame.id}/{frame.state}/{frame.visit}"
-            dispatch(draft, frame, step.call, key, priority=step.priority, callback=step.callback)
+            dispatch(draft, frame, step, step.call, key, priority=step.priority)
             note_scheduled(draft, "TaskScheduled", frame, step.call)
             frame.phase = "task"
     except StateFailure as failure:
-        fail(draft, frame, failure)
+        fail(draft, frame, step, failure)
 
 
-def dispatch(
-    draft: Draft, frame: Frame, call: Call, key: str, *, priority: int = 0, callback: bool = False
-) -> None:
+def dispatch(draft: Draft, frame: Frame, step: Step, call: Call, key: str, *, priority: int = 0) -> None:
     """A new attempt with `work.input`, and its timers. Raises StateFailure for a wrong duration."""
     work = frame.work
-    scope = draft.scope(frame, "call")
+    scope = step.data.scope(draft, frame, "call")
     timeout = call.timeout(scope)
     heartbeat = None if call.heartbeat is None else call.heartbeat(scope)
     number = work.get("number", 0) + 1
@@ -74,8 +83,8 @@ def dispatch(
     work.update(attempt=attempt, number=number, key=key, timeoutMs=timeout, heartbeatMs=heartbeat, lost=0)
     work.update(activity=call.activity, queue=call.queue, priority=priority)
     work.pop("early", None)
-    if callback:
-        work["callback"] = secret(draft, f"{attempt}/callback")
+    if call.integration is not None:
+        work["integration"] = call.integration
     _run(draft, frame)
     draft.arm(frame, ATTEMPT_TIMER, draft.now_ms + timeout)
     if heartbeat is not None:
@@ -92,7 +101,8 @@ def note_scheduled(draft: Draft, type: str, frame: Frame, call: Call) -> None:
         activity=call.activity,
         attempt=work["attempt"],
         number=work["number"],
-        input=recorded(work["input"]),
+        input=draft.recorded(frame, work["input"]),
+        **call.told,
     )
 
 
@@ -111,33 +121,39 @@ def lose(draft: Draft, frame: Frame, reason: str) -> Failed | None:
     return Failed(frame, TASK_FAILED, cause, attempted=True)
 
 
-def overdue(draft: Draft, frame: Frame, what: str, heartbeat_ms: int | None) -> Failed | None:
+def overdue(draft: Draft, frame: Frame, step: Step, what: str, heartbeat_ms: int | None) -> Failed | None:
     """A timer of an owned frame's attempt has fired: the failure, or None where a sign of life came meanwhile."""
     limit = frame.work["heartbeatMs"]
     if what == HEARTBEAT_TIMER:
-        due = (draft.now_ms if heartbeat_ms is None else heartbeat_ms) + limit
+        last = frame.work.get("beat", heartbeat_ms)
+        due = (draft.now_ms if last is None else last) + limit
         if due > draft.now_ms:
             draft.arm(frame, HEARTBEAT_TIMER, due)
             return None
         error, cause = HEARTBEAT_TIMEOUT, f"no sign of life for {limit} ms"
     else:
         error, cause = TIMEOUT, f"no result within {frame.work['timeoutMs']} ms"
-    note(draft, "TaskTimedOut", frame, attempt=frame.work["attempt"], error=error, cause=cause)
+    told = step.data.timeout_cause(cause)
+    note(draft, "TaskTimedOut", frame, attempt=frame.work["attempt"], error=error, cause=told)
     token = frame.work.pop("token", None)
     if token is not None:
         draft.commands.append(CancelActivity(frame.work["attempt"], token))
     draft.disarm_all(frame)
-    return Failed(frame, error, cause, attempted=True)
+    return Failed(frame, error, told, attempted=True)
 
 
 def completed(draft: Draft, frame: Frame, step: TaskStep, record: ActivityCompleted) -> None:
     """The body has ended well; without a callback the task has, too."""
     del frame.work["token"]
     note_started(draft, frame, record)
-    if not step.callback:
+    if not (step.callback or record.submitted):
         _succeed(draft, frame, step, record.output)
         return
-    draft.disarm(frame, HEARTBEAT_TIMER)
+    step.data.tell(draft, "TaskSubmitted", frame, output=record.output)
+    if step.beats_on:
+        frame.work["beat"] = draft.now_ms
+    else:
+        draft.disarm(frame, HEARTBEAT_TIMER)
     if step.own_timeout is None:
         draft.disarm(frame, ATTEMPT_TIMER)
     early = frame.work.pop("early", None)
@@ -175,14 +191,15 @@ def failed(draft: Draft, frame: Frame, record: ActivityFailed) -> Failed:
 def timer_fired(draft: Draft, frame: Frame, step: TaskStep, what: str, heartbeat_ms: int | None) -> None:
     """A limit of the attempt or of the child is reached."""
     if frame.phase != "child":
-        outcome = overdue(draft, frame, what, heartbeat_ms)
+        outcome = overdue(draft, frame, step, what, heartbeat_ms)
         if outcome is not None:
             draft.agenda.append(outcome)
         return
     child = frame.work.pop("child")
-    cause = f"the child workflow {child} did not end in time"
+    reason = f"the child workflow {child} did not end in time"
+    cause = step.data.timeout_cause(reason)
     note(draft, "TaskTimedOut", frame, child=child, error=TIMEOUT, cause=cause)
-    draft.commands.append(CancelChild(child, cause, draft.program.compensates))
+    draft.commands.append(CancelChild(child, reason, draft.program.compensates))
     draft.agenda.append(Failed(frame, TIMEOUT, cause, attempted=True))
 
 
@@ -191,7 +208,13 @@ def child_ended(draft: Draft, frame: Frame, step: TaskStep, record: ChildEnded) 
     del frame.work["child"]
     if record.status == "succeeded":
         note(draft, "ChildSucceeded", frame, child=record.child)
-        _succeed(draft, frame, step, record.output)
+        try:
+            output = record.output if step.answers is None else step.answers(record)
+        except StateFailure as failure:
+            draft.disarm_all(frame)
+            fail(draft, frame, step, failure)
+            return
+        _succeed(draft, frame, step, output)
         return
     error = record.error or (TIMEOUT if record.status == "timedOut" else TASK_FAILED)
     cause = record.cause or f"the child workflow {record.child} ended as {record.status}"
@@ -227,6 +250,13 @@ def child_id(parent: str, number: int) -> str:
     return f"{parent}.{number}" if mark else f"{parent}~c{number}"
 
 
+def _promise(draft: Draft, frame: Frame, step: TaskStep) -> None:
+    """The callback token of the next try; its input may hold it."""
+    if step.callback or step.submits:
+        number = frame.work.get("number", 0) + 1
+        frame.work["callback"] = secret(draft, f"{frame.id}/{frame.state}/{frame.visit}/{number}/callback")
+
+
 def _run(draft: Draft, frame: Frame) -> None:
     work = frame.work
     token = work["token"] = secret(draft, f"{work['attempt']}/{work['lost']}")
@@ -244,13 +274,14 @@ def _run(draft: Draft, frame: Frame) -> None:
             heartbeat_ms=work["heartbeatMs"],
             priority=work["priority"],
             callback_token=work.get("callback"),
+            integration=work.get("integration"),
         )
     )
 
 
 def _start_child(draft: Draft, frame: Frame, step: TaskStep) -> None:
     assert step.workflow is not None
-    timeout = None if step.own_timeout is None else step.own_timeout(draft.scope(frame, "call"))
+    timeout = None if step.own_timeout is None else step.own_timeout(step.data.scope(draft, frame, "call"))
     draft.instance.visits += 1
     child = child_id(draft.instance.id, draft.instance.visits)
     frame.work["child"] = child
@@ -274,12 +305,12 @@ def _call_back(
 
 def _succeed(draft: Draft, frame: Frame, step: TaskStep, output: Any) -> None:
     draft.disarm_all(frame)
-    note(draft, "TaskSucceeded", frame, output=recorded(output))
+    note(draft, "TaskSucceeded", frame, output=draft.recorded(frame, output))
     try:
         if step.undo is not None:
             _log_undo(draft, frame, step.undo, output)
     except StateFailure as failure:
-        fail(draft, frame, failure)
+        fail(draft, frame, step, failure)
         return
     leave(draft, frame, step, output)
 

@@ -1,17 +1,40 @@
 """The trace: what a decision did, in the field's words, as JSON objects `{type, state, frame, ...details}`."""
 
-from typing import Any
+from typing import Any, Final
 
 from stepwell_schemas.instance import Frame
 
 from stepwell_interpreter.draft import Draft
 
+_KINDS: Final = ("Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map")
+NUMBERED: Final = frozenset(
+    [f"{kind}State{what}" for kind in _KINDS for what in ("Entered", "Exited", "Aborted")]
+    + [f"{kind}State{what}" for kind in ("Parallel", "Map") for what in ("Started", "Succeeded", "Failed")]
+    + [f"Execution{what}" for what in ("Started", "Succeeded", "Failed", "TimedOut", "Aborted")]
+    + [f"Task{what}" for what in ("Scheduled", "Started", "Submitted", "Succeeded", "Failed", "TimedOut")]
+    + [f"MapIteration{what}" for what in ("Started", "Succeeded", "Failed", "Aborted")]
+    + [f"MapRun{what}" for what in ("Started", "Succeeded", "Failed")]
+    + ["EvaluationFailed", "ChildStarted", "ChildSubmitted", "ChildSucceeded", "ChildFailed"]
+)
+"""The entries that are events of a Step Functions history, each of them one."""
+
 
 def note(draft: Draft, type: str, frame: Frame, **details: Any) -> None:
     """Something happened in a frame's state."""
-    draft.trace.append({"type": type, "state": frame.state, "frame": frame.id, **details})
+    entry = {"type": type, "state": frame.state, "frame": frame.id, **details}
+    if draft.program.scopes[frame.scope].numbered:
+        _number(draft, entry)
+    draft.trace.append(entry)
 
 
 def note_execution(draft: Draft, type: str, **details: Any) -> None:
     """Something happened to the instance as a whole."""
-    draft.trace.append({"type": type, **details})
+    entry = {"type": type, **details}
+    if draft.program.scopes[""].numbered:
+        _number(draft, entry)
+    draft.trace.append(entry)
+
+
+def _number(draft: Draft, entry: dict[str, Any]) -> None:
+    if entry["type"] in NUMBERED:
+        draft.instance.events = entry["event"] = draft.instance.events + 1

@@ -9,9 +9,10 @@ from typing import Any, Final
 from stepwell_schemas.instance import Frame, Wait
 from stepwell_schemas.records import EventOffered
 
-from stepwell_interpreter.draft import Draft, Failed
+from stepwell_interpreter.agenda import Failed
+from stepwell_interpreter.draft import Draft
 from stepwell_interpreter.failures import TIMEOUT, StateFailure
-from stepwell_interpreter.flow import fail, go_on, keep_result, leave
+from stepwell_interpreter.flow import fail, go_on, leave, note_entered
 from stepwell_interpreter.matching import matches
 from stepwell_interpreter.program import WaitEvent, WaitStep
 from stepwell_interpreter.scope import Scope
@@ -27,13 +28,13 @@ SILENCE_TIMER: Final = "silence"
 
 def enter(draft: Draft, frame: Frame, step: WaitStep) -> None:
     """Open the wait, and let it look at the events that were kept."""
-    note(draft, "WaitStateEntered", frame)
+    note_entered(draft, frame, step)
     frame.phase = "wait"
     try:
         _open(draft, frame, step)
     except StateFailure as failure:
         frame.waits = []
-        fail(draft, frame, failure)
+        fail(draft, frame, step, failure)
         return
     if draft.instance.kept and frame.waits and not step.from_now:
         _look_back(draft, frame, step)
@@ -78,7 +79,7 @@ def take(draft: Draft, frame: Frame, place: int, event: dict[str, Any]) -> None:
         draft.gather(frame, event)
     except StateFailure as failure:
         frame.waits = []
-        fail(draft, frame, failure)
+        fail(draft, frame, step, failure)
         return
     name = wait.name or ""
     before = frame.work.get("got", {})
@@ -109,7 +110,7 @@ def _open(draft: Draft, frame: Frame, step: WaitStep) -> None:
     scope: Scope | None = None
     if step.form == "time":
         frame.work["timers"] = {}
-        scope = draft.scope(frame, "wait")
+        scope = step.data.scope(draft, frame, "wait")
         if step.until is not None:
             due = step.until(scope)
         else:
@@ -121,17 +122,19 @@ def _open(draft: Draft, frame: Frame, step: WaitStep) -> None:
     for event in step.events:
         pairs: list[list[Any]] = []
         if event.match is not None:
-            scope = scope or draft.scope(frame, "wait")
+            scope = scope or step.data.scope(draft, frame, "wait")
             pairs = event.match(scope)
         waits.append(Wait(event.type, pairs, event.name, draft.now_ms, step.from_now))
     frame.waits = waits
     if step.silence is not None:
-        silence = step.silence(scope or draft.scope(frame, "wait"))
+        silence = step.silence(scope or step.data.scope(draft, frame, "wait"))
         deadline = draft.now_ms + silence
         frame.work.update(silenceMs=silence, deadline=deadline, seen=0, last=None)
         draft.arm(frame, SILENCE_TIMER, deadline)
     if step.timeout is not None:
-        draft.arm(frame, TIMEOUT_TIMER, draft.now_ms + step.timeout(scope or draft.scope(frame, "wait")))
+        draft.arm(
+            frame, TIMEOUT_TIMER, draft.now_ms + step.timeout(scope or step.data.scope(draft, frame, "wait"))
+        )
 
 
 def _look_back(draft: Draft, frame: Frame, step: WaitStep) -> None:
@@ -165,7 +168,7 @@ def _wanted(draft: Draft, frame: Frame, wait: Wait) -> WaitEvent:
 def _holds(draft: Draft, frame: Frame, wanted: WaitEvent, event: dict[str, Any]) -> bool:
     """Whether `where` holds. An event that lacks what it looks at does not fit; it must not fail the workflow."""
     assert wanted.where is not None
-    scope = draft.scope(frame, "where")
+    scope = draft.step(frame).data.scope(draft, frame, "where")
     scope.event = event
     try:
         return wanted.where(scope, [])
@@ -182,9 +185,7 @@ def _met(draft: Draft, frame: Frame, step: WaitStep, wanted: WaitEvent, event: d
         result = {wanted.name: _one_or_all(wanted, got)}
     else:
         result = {each.name: _one_or_all(each, got) for each in step.events}
-    kept = keep_result(draft, frame, step, result, event)
-    if not isinstance(kept, Failed):
-        go_on(draft, frame, step, wanted.next or step.next, kept)
+    leave(draft, frame, step, result, event, wanted.next or step.next)
 
 
 def _one_or_all(wanted: WaitEvent, got: dict[str, list[dict[str, Any]]]) -> Any:

@@ -26,6 +26,8 @@ class RunActivity:
     heartbeat_ms: int | None = None
     priority: int = 0
     callback_token: str | None = None
+    integration: str | None = None
+    """How the worker unwraps the input and wraps the answer, such as `lambda:invoke`; None: not at all."""
 
 
 @dataclass(frozen=True, slots=True)

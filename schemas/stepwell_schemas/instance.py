@@ -42,6 +42,10 @@ class Frame:
     """The `$.state` of a map's iteration, from its first write on."""
     error: dict[str, Any] | None = None
     """`{error, cause, state}` of the last error this frame was led on by (`$.error`)."""
+    data: Any = None
+    """ASL: the input of the state it stands in."""
+    variables: dict[str, Any] | None = None
+    """ASL: what was assigned in this frame's machine; inner frames read it, too."""
 
 
 @dataclass(slots=True)
@@ -78,6 +82,8 @@ class Instance:
     """When `configuration.timeout` ends the instance; None where there is none, or it no longer counts."""
     held: list[dict[str, Any]] = field(default_factory=list)
     """Records that came while the instance was quarantined, in order; the first is the one that broke it."""
+    events: int = 0
+    """ASL: the number of the last event of its history, as GetExecutionHistory counts."""
 
 
 def new_instance(
@@ -99,7 +105,15 @@ def new_instance(
     )
 
 
-_FRAME_DEFAULTS: dict[str, Any] = {"branch": None, "index": None, "item": None, "local": None, "error": None}
+_FRAME_DEFAULTS: dict[str, Any] = {
+    "branch": None,
+    "index": None,
+    "item": None,
+    "local": None,
+    "error": None,
+    "data": None,
+    "variables": None,
+}
 
 
 def to_wire(instance: Instance) -> dict[str, Any]:

@@ -44,6 +44,8 @@ class ActivityCompleted:
     output: Any
     started_ms: int
     worker: str = ""
+    submitted: bool = False
+    """The body has only submitted the work: the task ends when its callback token is answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -413,7 +413,7 @@ def test_a_maps_concurrency_has_a_bound() -> None:
         for name, n in (("A", 0), ("B", 9), ("C", 9_999))
     }
     steps = program(states).scopes[""].steps.values()
-    assert [step.concurrency for step in steps if isinstance(step, MapStep)] == [40, 9, 400]
+    assert [step.limits(None).concurrency for step in steps if isinstance(step, MapStep)] == [40, 9, 400]
 
 
 def test_a_child_has_no_retries_but_those_that_are_written() -> None:

@@ -1,0 +1,102 @@
+"""From the source of a definition, of either dialect, to its program and all that is wrong with it.
+
+The one way in for uploads, `check`, `simulate` and the scenario runner, so that all of them say the same.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from stepwell_schemas.catalog import ActivityDescription
+from stepwell_schemas.loader import Format, LoadResult, load_definition
+from stepwell_schemas.problems import Finding, PathInDocument, Positions, Problem, Severity, located
+
+from stepwell_interpreter.findings import DefinitionProblems
+from stepwell_interpreter.lower import lower
+from stepwell_interpreter.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What came of a source. `program` is there only where no problem is an error."""
+
+    program: Program | None
+    problems: tuple[Problem, ...]
+    loaded: LoadResult
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the definition can run."""
+        return self.program is not None
+
+
+class AnyActivity(Mapping[str, ActivityDescription]):
+    """Stands in for the activities where none are known: every name exists and takes everything."""
+
+    def __getitem__(self, name: str) -> ActivityDescription:
+        return ActivityDescription(name=name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def compile_source(
+    source: str | bytes | Path | Mapping[str, Any],
+    *,
+    activities: Mapping[str, ActivityDescription] | None = None,
+    file: str | None = None,
+    format: Format | None = None,
+) -> Compiled:
+    """Load, check and lower a definition: a text, a file or a document. Bad input becomes problems.
+
+    `activities` None: every activity is taken to exist.
+    """
+    if isinstance(source, Mapping):
+        source, format = orjson.dumps(source), "json"
+    loaded = load_definition(source, file=file, format=format)
+    if loaded.definition is None or loaded.document is None or loaded.errors:
+        return Compiled(None, loaded.problems, loaded)
+    known = AnyActivity() if activities is None else activities
+    try:
+        program = lower(loaded.definition, known, content_hash(loaded.document))
+    except DefinitionProblems as raised:
+        found = [
+            place(each.code, each.pointer, each.message, each.help, loaded, file) for each in raised.problems
+        ]
+        return Compiled(None, (*loaded.problems, *found), loaded)
+    return Compiled(program, loaded.problems, loaded)
+
+
+def content_hash(document: object) -> str:
+    """blake2b-16 of the document as JSON with sorted keys; layout and comments of the source do not count."""
+    return hashlib.blake2b(orjson.dumps(document, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+
+
+def place(
+    code: str, pointer: str, message: str, help: str | None, loaded: LoadResult, file: str | None,
+    severity: Severity = "error",
+) -> Problem:  # fmt: skip
+    """A finding by its JSON pointer, with its line and column in the source."""
+    path = path_of(pointer, loaded.document)
+    finding = Finding(code, message, path, severity=severity, help=help)
+    return located(finding, loaded.positions or Positions(), file)
+
+
+def path_of(pointer: str, document: Any) -> PathInDocument:
+    """The path of a JSON pointer: its members, with those into lists as numbers."""
+    path: list[str | int] = []
+    node: Any = document
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        path.append(int(name) if isinstance(node, list) and name.isdigit() else name)
+        if isinstance(node, list):
+            node = node[path[-1]] if isinstance(path[-1], int) and path[-1] < len(node) else None
+        else:
+            node = node.get(name) if isinstance(node, Mapping) else None
+    return tuple(path)
