@@ -27,6 +27,7 @@ class Attempt:
     number: int
     timeout_ms: int | None
     callback_token: str | None
+    integration: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ def parse_attempt(payload: bytes) -> Attempt:
         number=wire["number"],
         timeout_ms=wire["timeoutMs"],
         callback_token=wire["callbackToken"],
+        integration=wire.get("integration"),
     )
 
 

@@ -20,6 +20,7 @@ from stepwell_activities.errors import (
     bounded,
     failure_of,
 )
+from stepwell_activities.integrations import answer_json, body_input
 from stepwell_activities.lease import Hold, LeaseKeeper
 from stepwell_activities.registry import Activity, Registry
 from stepwell_activities.time_limit import AlarmLimit, ThreadInterrupt
@@ -58,7 +59,7 @@ class Runner:
             cause = f"this worker has no activity '{attempt.activity}'; it has: {known}"
             return Outcome(attempt, started_ms, failure=Failure("ActivityNotFound", bounded(cause)))
         try:
-            arguments = activity.signature.arguments(attempt.input)
+            arguments = activity.signature.arguments(body_input(attempt.integration, attempt.input))
         except ValidationError as error:
             return Outcome(attempt, started_ms, failure=_invalid("InvalidInput", "input", attempt, error))
         except Exception as error:  # noqa: BLE001 - a validator of the user's own failed
@@ -168,7 +169,7 @@ async def _contained(call: Call) -> Any:
 
 def _completed(call: Call, value: Any) -> Outcome:
     try:
-        output = call.activity.signature.output_json(value)
+        output = answer_json(call.attempt.integration, call.activity.signature.output_json(value))
     except ValidationError as error:
         failure = _invalid("InvalidOutput", "result", call.attempt, error)
         return Outcome(call.attempt, call.started_ms, failure=failure)

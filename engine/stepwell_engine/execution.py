@@ -248,6 +248,8 @@ def _run_activity(turn: Turn, instance: Instance, command: RunActivity) -> None:
         if command.callback_token is None
         else f"{instance.id}.{command.callback_token}",
     }
+    if command.integration is not None:
+        payload["integration"] = command.integration
     turn.attempts[command.token] = (orjson.dumps(payload), turn.now_ms + DISPATCH_DEADLINE_MS)
     turn.outbox.append(
         {

@@ -102,5 +102,5 @@ def timer_fired(
     aborted = "ParallelBranchAborted" if isinstance(step, ParallelStep) else step.item_word + "Aborted"
     give_up_below(draft, frame, aborted)
     give_up(draft, frame, undo_children=draft.program.compensates)
-    cause = step.data.timeout_cause("not all of it ended in time")
-    draft.agenda.append(Failed(frame, TIMEOUT, cause, attempted=True))
+    error, cause = step.data.timed_out(TIMEOUT, "not all of it ended in time")
+    draft.agenda.append(Failed(frame, error, cause, attempted=True))

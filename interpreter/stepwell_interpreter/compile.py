@@ -10,13 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from stepwell_schemas.asl_upload import AslDocument, UploadSettings
 from stepwell_schemas.catalog import ActivityDescription
-from stepwell_schemas.loader import Format, LoadResult, load_definition
-from stepwell_schemas.problems import Finding, PathInDocument, Positions, Problem, Severity, located
+from stepwell_schemas.loader import Dialect, Format, LoadResult, load_definition
+from stepwell_schemas.problems import (
+    Finding,
+    PathInDocument,
+    Positions,
+    Problem,
+    Severity,
+    located,
+    pointer_of,
+)
+from stepwell_schemas.workflow import WorkflowDefinition
 
+from stepwell_interpreter.asl.resources import ANY, Anything, ResourceTable
+from stepwell_interpreter.asl.validate import validate_asl
 from stepwell_interpreter.findings import DefinitionProblems
 from stepwell_interpreter.lower import lower
 from stepwell_interpreter.program import Program
+
+_SEVERITIES: dict[str, Severity] = {"ERROR": "error", "WARNING": "warning"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +66,87 @@ def compile_source(
     activities: Mapping[str, ActivityDescription] | None = None,
     file: str | None = None,
     format: Format | None = None,
+    id: str | None = None,
+    version: str | None = None,
+    type: str | None = None,
+    resources: ResourceTable | None = None,
 ) -> Compiled:
     """Load, check and lower a definition: a text, a file or a document. Bad input becomes problems.
 
-    `activities` None: every activity is taken to exist.
+    `activities` None: every activity is taken to exist. `id`, `version`, `type` and `resources` are for Amazon
+    States Language, which does not say them itself; they go before what an envelope says.
     """
     if isinstance(source, Mapping):
         source, format = orjson.dumps(source), "json"
-    loaded = load_definition(source, file=file, format=format)
-    if loaded.definition is None or loaded.document is None or loaded.errors:
+    table = None if isinstance(resources, Anything) else resources
+    upload = UploadSettings(id, version, type, table)
+    loaded = load_definition(source, file=file, format=format, upload=upload)
+    if loaded.document is None or loaded.errors:
         return Compiled(None, loaded.problems, loaded)
     known = AnyActivity() if activities is None else activities
+    if loaded.asl is not None:
+        return _compile_asl(loaded, loaded.asl, known, file, resources is ANY)
+    if loaded.definition is None:
+        return Compiled(None, loaded.problems, loaded)
     try:
         program = lower(loaded.definition, known, content_hash(loaded.document))
     except DefinitionProblems as raised:
-        found = [
-            place(each.code, each.pointer, each.message, each.help, loaded, file) for each in raised.problems
-        ]
-        return Compiled(None, (*loaded.problems, *found), loaded)
+        return Compiled(None, (*loaded.problems, *_problems(raised, "", loaded, file)), loaded)
     return Compiled(program, loaded.problems, loaded)
+
+
+def compile_document(
+    document: Mapping[str, Any], activities: Mapping[str, ActivityDescription], program_hash: str, dialect: Dialect
+) -> Program:
+    """The program of a document that was checked before. Raises DefinitionProblems or ValidationError."""
+    if dialect == "asl":
+        return _lower(AslDocument.of_envelope(document), program_hash, activities, any_resource=False)
+    return lower(WorkflowDefinition.model_validate(document), activities, program_hash)
+
+
+def _compile_asl(
+    loaded: LoadResult,
+    asl: AslDocument,
+    activities: Mapping[str, ActivityDescription],
+    file: str | None,
+    any_resource: bool,
+) -> Compiled:
+    table: ResourceTable = ANY if any_resource else asl.resources
+    base = pointer_of(asl.base)
+    found = [
+        place(each.code, base + each.pointer, each.message, each.help or None, loaded, file, _SEVERITIES[each.severity])
+        for each in validate_asl(asl.definition, type=asl.type, resources=table)
+    ]
+    problems = (*loaded.problems, *found)
+    if any(problem.severity == "error" for problem in problems):
+        return Compiled(None, problems, loaded)
+    try:
+        program = _lower(asl, content_hash(loaded.document), activities, any_resource)
+    except DefinitionProblems as raised:
+        return Compiled(None, (*problems, *_problems(raised, base, loaded, file)), loaded)
+    return Compiled(program, problems, loaded)
+
+
+def _lower(
+    asl: AslDocument, program_hash: str, activities: Mapping[str, ActivityDescription], any_resource: bool
+) -> Program:
+    from stepwell_interpreter.asl.lower import lower_asl
+
+    return lower_asl(
+        asl.definition,
+        id=asl.id,
+        version=asl.version,
+        program_hash=program_hash,
+        activities=activities,
+        resources=ANY if any_resource else asl.resources,
+        type=asl.type,
+    )
+
+
+def _problems(raised: DefinitionProblems, base: str, loaded: LoadResult, file: str | None) -> list[Problem]:
+    return [
+        place(each.code, base + each.pointer, each.message, each.help, loaded, file) for each in raised.problems
+    ]
 
 
 def content_hash(document: object) -> str:

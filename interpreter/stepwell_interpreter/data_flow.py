@@ -64,6 +64,14 @@ class DataFlow(Protocol):
         """What the trace says of a state that is left, beside the usual."""
         ...
 
+    def units(self, draft: "Draft", frame: "Frame", step: "MapStep", items: list[Any]) -> list[Any]:
+        """What the iterations run over: the items, or batches of them."""
+        ...
+
+    def result_problem(self, frame: "Frame", result: Any) -> StateFailure | None:
+        """Why a task's result cannot be taken; None where it can."""
+        ...
+
     def results(self, results: list[Any]) -> Any:
         """The result of a map of its iterations' ends."""
         ...
@@ -84,8 +92,8 @@ class DataFlow(Protocol):
         """The cause a parallel state fails with when a branch has failed with `cause`."""
         ...
 
-    def timeout_cause(self, cause: str) -> str | None:
-        """The cause of a timeout that `cause` describes."""
+    def timed_out(self, error: str, cause: str) -> tuple[str, str]:
+        """What a timeout, with the machine's error and cause, is to the state."""
         ...
 
 
@@ -137,6 +145,13 @@ class NativeFlow:
     def exited(self, frame: "Frame") -> dict[str, Any]:
         return {}
 
+    def units(self, draft: "Draft", frame: "Frame", step: "MapStep", items: list[Any]) -> list[Any]:
+        size = step.batch_size
+        return items if size is None else [items[at : at + size] for at in range(0, len(items), size)]
+
+    def result_problem(self, frame: "Frame", result: Any) -> StateFailure | None:
+        return None
+
     def results(self, results: list[Any]) -> Any:
         return results
 
@@ -155,8 +170,8 @@ class NativeFlow:
     def branch_cause(self, branch: str, cause: str | None) -> str | None:
         return f"branch {branch}: {cause}"
 
-    def timeout_cause(self, cause: str) -> str | None:
-        return cause
+    def timed_out(self, error: str, cause: str) -> tuple[str, str]:
+        return error, cause
 
 
 NATIVE: Final = NativeFlow()

@@ -198,9 +198,7 @@ def _units(draft: Draft, frame: Frame, step: MapStep, items: Any) -> list[Any]:
     if len(items) > MAX_ITEMS:
         raise StateFailure(DATA_LIMIT_EXCEEDED, f"{len(items)} items; the limit is {MAX_ITEMS}")
     check_size(items, "the list of items")
-    if step.batch is None:
-        return items
-    return step.batch(step.data.scope(draft, frame, "batch"), items)
+    return step.data.units(draft, frame, step, items)
 
 
 def _intolerable(work: dict[str, Any], total: int) -> bool:

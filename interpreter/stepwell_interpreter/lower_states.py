@@ -238,7 +238,6 @@ def _parallel(
 
 def _map(state: MapState, pointer: str, names: Sequence[str], calls: Calls, common: Common) -> MapStep:
     findings = calls.findings
-    size = state.batch_size
     limits = MapLimits(
         concurrency=min(state.max_concurrency or MAX_CONCURRENCY, 10 * MAX_CONCURRENCY),
         tolerate_count=None if state.tolerate is None else state.tolerate.count,
@@ -250,13 +249,9 @@ def _map(state: MapState, pointer: str, names: Sequence[str], calls: Calls, comm
         machine=pointer,
         items=findings.template(state.items, pointer_to(pointer, "items")),
         limits=lambda scope: limits,
-        batch=None if size is None else lambda scope, items: _batches(items, size),
+        batch_size=state.batch_size,
         timeout=findings.duration(state.timeout, pointer_to(pointer, "timeout")),
     )
-
-
-def _batches(items: list[Any], size: int) -> list[Any]:
-    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _compensation(

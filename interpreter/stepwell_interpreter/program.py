@@ -4,7 +4,7 @@ Nothing here knows a dialect. Every template, condition and path is a callable; 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from stepwell_schemas.event import DeviceEvent
@@ -66,8 +66,8 @@ class Call:
     retry: tuple[RetryRule, ...]
     integration: str | None = None
     """How the worker unwraps the input and wraps the answer, such as `lambda:invoke`; None: not at all."""
-    told: Mapping[str, Any] = field(default_factory=dict)
-    """What the trace says of it beside the usual."""
+    told: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    """What the trace says of an attempt (`work`) beside the usual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +105,21 @@ class TaskStep(Step):
     """Whether the body may only submit the work (`ActivityCompleted.submitted`); then it ends as a callback."""
     beats_on: bool = False
     """Whether heartbeats are still wanted while a callback is waited for."""
-    answers: Callable[[ChildEnded], Any] | None = None
-    """What a child's end is to the task; None: its output. Raises StateFailure."""
+    child: "ChildFlow | None" = None
+    """How a child is begun and what its end is; None: with the task's input, and its output is the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFlow:
+    """`input`: what the child begins with. `began`: the answer once it has; `ended`: what its end is to the task.
+
+    With `detached` the task ends with the first answer and the child runs on by itself. All raise StateFailure.
+    """
+
+    input: Callable[[Any], Any]
+    began: "Callable[[Draft, Frame, str], Any]"
+    ended: "Callable[[Draft, Frame, ChildEnded], Any]"
+    detached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +203,7 @@ class MapStep(Step):
     machine: str
     items: Template
     limits: Callable[[Any], MapLimits]
-    batch: Callable[[Any, list[Any]], list[Any]] | None
-    """Makes batches of the items; None: one item each."""
+    batch_size: int | None
     timeout: Milliseconds | None
     reader: Call | None = None
     read: Callable[[Any, Any], list[Any]] | None = None

@@ -21,7 +21,7 @@ from stepwell_interpreter.failures import (
     StateFailure,
 )
 from stepwell_interpreter.flow import fail, leave, note_entered
-from stepwell_interpreter.program import Call, Step, TaskStep
+from stepwell_interpreter.program import Call, ChildFlow, Step, TaskStep
 from stepwell_interpreter.trace import note
 
 MAX_LOSSES: Final = 5
@@ -102,7 +102,7 @@ def note_scheduled(draft: Draft, type: str, frame: Frame, call: Call) -> None:
         attempt=work["attempt"],
         number=work["number"],
         input=draft.recorded(frame, work["input"]),
-        **call.told,
+        **({} if call.told is None else call.told(work)),
     )
 
 
@@ -133,13 +133,13 @@ def overdue(draft: Draft, frame: Frame, step: Step, what: str, heartbeat_ms: int
         error, cause = HEARTBEAT_TIMEOUT, f"no sign of life for {limit} ms"
     else:
         error, cause = TIMEOUT, f"no result within {frame.work['timeoutMs']} ms"
-    told = step.data.timeout_cause(cause)
-    note(draft, "TaskTimedOut", frame, attempt=frame.work["attempt"], error=error, cause=told)
+    error, cause = step.data.timed_out(error, cause)
+    note(draft, "TaskTimedOut", frame, attempt=frame.work["attempt"], error=error, cause=cause)
     token = frame.work.pop("token", None)
     if token is not None:
         draft.commands.append(CancelActivity(frame.work["attempt"], token))
     draft.disarm_all(frame)
-    return Failed(frame, error, told, attempted=True)
+    return Failed(frame, error, cause, attempted=True)
 
 
 def completed(draft: Draft, frame: Frame, step: TaskStep, record: ActivityCompleted) -> None:
@@ -197,24 +197,21 @@ def timer_fired(draft: Draft, frame: Frame, step: TaskStep, what: str, heartbeat
         return
     child = frame.work.pop("child")
     reason = f"the child workflow {child} did not end in time"
-    cause = step.data.timeout_cause(reason)
-    note(draft, "TaskTimedOut", frame, child=child, error=TIMEOUT, cause=cause)
+    error, cause = step.data.timed_out(TIMEOUT, reason)
+    note(draft, "TaskTimedOut", frame, child=child, error=error, cause=cause)
     draft.commands.append(CancelChild(child, reason, draft.program.compensates))
-    draft.agenda.append(Failed(frame, TIMEOUT, cause, attempted=True))
+    draft.agenda.append(Failed(frame, error, cause, attempted=True))
 
 
 def child_ended(draft: Draft, frame: Frame, step: TaskStep, record: ChildEnded) -> None:
     """The child's end is the task's."""
     del frame.work["child"]
+    if step.child is not None:
+        _child_answered(draft, frame, step, step.child, record)
+        return
     if record.status == "succeeded":
         note(draft, "ChildSucceeded", frame, child=record.child)
-        try:
-            output = record.output if step.answers is None else step.answers(record)
-        except StateFailure as failure:
-            draft.disarm_all(frame)
-            fail(draft, frame, step, failure)
-            return
-        _succeed(draft, frame, step, output)
+        _succeed(draft, frame, step, record.output)
         return
     error = record.error or (TIMEOUT if record.status == "timedOut" else TASK_FAILED)
     cause = record.cause or f"the child workflow {record.child} ended as {record.status}"
@@ -287,10 +284,30 @@ def _start_child(draft: Draft, frame: Frame, step: TaskStep) -> None:
     frame.work["child"] = child
     frame.work["number"] = frame.work.get("number", 0) + 1
     frame.phase = "child"
-    draft.commands.append(StartChild(child, step.workflow, frame.work["input"]))
+    value = frame.work["input"] if step.child is None else step.child.input(frame.work["input"])
+    draft.commands.append(StartChild(child, step.workflow, value))
     note(draft, "ChildStarted", frame, child=child, workflow=step.workflow)
+    if step.child is not None:
+        answer = step.child.began(draft, frame, child)
+        step.data.tell(draft, "TaskSubmitted", frame, output=answer)
+        if step.child.detached:
+            del frame.work["child"]
+            _succeed(draft, frame, step, answer)
+            return
     if timeout is not None:
         draft.arm(frame, ATTEMPT_TIMER, draft.now_ms + timeout)
+
+
+def _child_answered(draft: Draft, frame: Frame, step: TaskStep, child: ChildFlow, record: ChildEnded) -> None:
+    note(draft, "ChildEnded", frame, child=record.child, status=record.status)
+    try:
+        output = child.ended(draft, frame, record)
+    except StateFailure as failure:
+        draft.disarm_all(frame)
+        step.data.tell(draft, "TaskFailed", frame, error=failure.error, cause=failure.cause)
+        fail(draft, frame, step, failure)
+        return
+    _succeed(draft, frame, step, output)
 
 
 def _call_back(
@@ -305,6 +322,11 @@ def _call_back(
 
 def _succeed(draft: Draft, frame: Frame, step: TaskStep, output: Any) -> None:
     draft.disarm_all(frame)
+    problem = step.data.result_problem(frame, output)
+    if problem is not None:
+        note(draft, "TaskFailed", frame, error=problem.error, cause=problem.cause)
+        fail(draft, frame, step, problem)
+        return
     note(draft, "TaskSucceeded", frame, output=draft.recorded(frame, output))
     try:
         if step.undo is not None:

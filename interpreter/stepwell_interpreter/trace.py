@@ -14,7 +14,7 @@ NUMBERED: Final = frozenset(
     + [f"Task{what}" for what in ("Scheduled", "Started", "Submitted", "Succeeded", "Failed", "TimedOut")]
     + [f"MapIteration{what}" for what in ("Started", "Succeeded", "Failed", "Aborted")]
     + [f"MapRun{what}" for what in ("Started", "Succeeded", "Failed")]
-    + ["EvaluationFailed", "ChildStarted", "ChildSubmitted", "ChildSucceeded", "ChildFailed"]
+    + ["EvaluationFailed"]
 )
 """The entries that are events of a Step Functions history, each of them one."""
 

@@ -1,0 +1,89 @@
+"""Numbers that a state's fields give when it runs: seconds, moments, limits; what is none fails as AWS says it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stepwell_interpreter.asl.expressions import (
+    Evaluate,
+    Language,
+    compile_path,
+    compile_value,
+    parse_timestamp,
+)
+from stepwell_interpreter.asl.scope import AslScope
+from stepwell_interpreter.failures import QUERY_EVALUATION_ERROR, RUNTIME
+from stepwell_interpreter.program import Milliseconds
+from stepwell_interpreter.values import is_number
+
+Number = Callable[[AslScope], float]
+
+
+def wait_seconds(evaluate: Evaluate, field: str, path: str | None = None) -> Milliseconds:
+    """How long a Wait waits. Only whole seconds count, as AWS has it."""
+
+    def milliseconds(scope: AslScope) -> int:
+        value = evaluate(scope)
+        if not is_number(value) or value != int(value) or value < 0:
+            raise _wrong(scope, field, path, value, "expects a positive integer")
+        return int(value) * 1_000
+
+    return milliseconds
+
+
+def wait_moment(evaluate: Evaluate, field: str, path: str | None = None) -> Milliseconds:
+    """Until when a Wait waits."""
+
+    def moment(scope: AslScope) -> int:
+        value = evaluate(scope)
+        found = parse_timestamp(value) if isinstance(value, str) else None
+        if found is None:
+            what = "does not reference a valid ISO-8601 extended offset date-time format string"
+            raise _wrong(scope, field, path, value, what)
+        return found
+
+    return moment
+
+
+def seconds_of(state: Mapping[str, Any], field: str, language: Language) -> Milliseconds | None:
+    """`TimeoutSeconds`, `TimeoutSecondsPath` and their like; None where the state has neither."""
+    if f"{field}Path" in state:
+        path = state[f"{field}Path"]
+        return wait_seconds(compile_path(path, f"{field}Path"), f"{field}Path", path)
+    if field in state:
+        return wait_seconds(compile_value(state[field], field, language, ["integer"]), field)
+    return None
+
+
+def number_of(
+    holder: Mapping[str, Any], field: str, language: Language, least: float = 0, most: float | None = None
+) -> Number | None:
+    """A number of a field or of its `Path` twin; None where there is neither."""
+    path: str | None = None
+    if f"{field}Path" in holder:
+        path = holder[f"{field}Path"]
+        evaluate = compile_path(path, f"{field}Path")
+        field = f"{field}Path"
+    elif field in holder:
+        evaluate = compile_value(holder[field], field, language, ["number"])
+    else:
+        return None
+
+    def number(scope: AslScope) -> float:
+        value = evaluate(scope)
+        if not is_number(value) or value < least or (most is not None and value > most):
+            limits = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+            raise _wrong(scope, field, path, value, f"expects a number, {limits}")
+        return float(value)
+
+    return number
+
+
+def _wrong(scope: AslScope, field: str, path: str | None, value: Any, what: str) -> Exception:
+    if path is not None:
+        return scope.failure(RUNTIME, f"The {field} parameter {what}: {path} == {_shown(value)}")
+    text = f"The field '{field}' {what}, but was: {_shown(value)}"
+    return scope.failure(QUERY_EVALUATION_ERROR, text, location=field, evaluation=True)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)

@@ -1,0 +1,58 @@
+"""What the lowering of all states shares: the activities and resources it may use, and the problems it finds."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from stepwell_schemas.catalog import ActivityDescription
+
+from stepwell_interpreter.asl.resources import Integration, ResourceProblem, ResourceTable, resolve
+from stepwell_interpreter.failures import did_you_mean, pointer_to
+from stepwell_interpreter.findings import DefinitionProblem
+from stepwell_interpreter.program import Milliseconds
+
+LONGEST_SECONDS: Final = 99_999_999
+"""What AWS takes where a Task says no TimeoutSeconds."""
+
+
+class Lowering:
+    """Compiles resources and keeps account of what is used and what is wrong."""
+
+    def __init__(self, activities: Mapping[str, ActivityDescription], resources: ResourceTable) -> None:
+        self.problems: list[DefinitionProblem] = []
+        self.used: set[str] = set()
+        self._activities = activities
+        self._resources = resources
+
+    def add(self, code: str, pointer: str, message: str, help: str = "") -> None:
+        """Note a problem."""
+        self.problems.append(DefinitionProblem(code, pointer, message, help))
+
+    def integration(self, resource: str, arguments: Any, state: str, pointer: str) -> Integration | None:
+        """What a resource leads to; None, and a problem, where it leads to nothing."""
+        try:
+            found = resolve(resource, self._resources, arguments)
+        except ResourceProblem as problem:
+            message = f"state {state}: {problem.message}"
+            self.add("unknown-resource", pointer_to(pointer, "Resource"), message, problem.help)
+            return None
+        if found.activity is not None:
+            self.used.add(found.activity)
+            if found.activity not in self._known(found.activity):
+                near = did_you_mean(found.activity, self._activities)
+                message = f"state {state}: there is no activity `{found.activity}` for {resource}. {near}"
+                help = "A worker publishes its activities when it starts; or name another in `resources`."
+                self.add("unknown-activity", pointer_to(pointer, "Resource"), message, help)
+        return found
+
+    def described(self, activity: str) -> ActivityDescription:
+        """The activity as its worker published it."""
+        return self._activities.get(activity) or ActivityDescription(name=activity)
+
+    def _known(self, activity: str) -> Mapping[str, ActivityDescription] | tuple[str, ...]:
+        return (activity,) if self._activities.get(activity) is not None else ()
+
+
+def fixed(seconds: float) -> Milliseconds:
+    """A duration that is always so long."""
+    milliseconds = round(seconds * 1_000)
+    return lambda scope: milliseconds
