@@ -56,7 +56,6 @@ def joined(draft: Draft, frame: Frame, step: ParallelStep, ended: Ended) -> None
     done, failed = len(work["results"]), len(work["failures"])
     if step.policy == "failFast" and ended.failed:
         give_up_below(draft, frame, "ParallelBranchAborted")
-        step.data.tell(draft, "ParallelStateFailed", frame, error=ended.error, cause=ended.cause)
         cause = step.data.branch_cause(name, ended.cause)
         draft.agenda.append(Failed(frame, ended.error, cause, alias=BRANCH_FAILED, attempted=True))
     elif step.policy == "quorum" and failed > len(step.branches) - step.quorum:

@@ -20,12 +20,10 @@ from stepwell_schemas.problems import (
     Problem,
     Severity,
     located,
-    pointer_of,
 )
 from stepwell_schemas.workflow import WorkflowDefinition
 
 from stepwell_interpreter.asl.resources import ANY, Anything, ResourceTable
-from stepwell_interpreter.asl.validate import validate_asl
 from stepwell_interpreter.findings import DefinitionProblems
 from stepwell_interpreter.lower import lower
 from stepwell_interpreter.program import Program
@@ -70,37 +68,50 @@ def compile_source(
     version: str | None = None,
     type: str | None = None,
     resources: ResourceTable | None = None,
+    anonymous: bool | None = None,
 ) -> Compiled:
     """Load, check and lower a definition: a text, a file or a document. Bad input becomes problems.
 
-    `activities` None: every activity is taken to exist. `id`, `version`, `type` and `resources` are for Amazon
-    States Language, which does not say them itself; they go before what an envelope says.
+    `activities` None: every activity is taken to exist, and so is every resource of Amazon States Language that no
+    table names. `id`, `version`, `type` and `resources` are for that language, which does not say them itself;
+    they go before what an envelope says. `anonymous`: it needs neither id nor version (None: where no activities
+    are given).
     """
     if isinstance(source, Mapping):
         source, format = orjson.dumps(source), "json"
     table = None if isinstance(resources, Anything) else resources
-    upload = UploadSettings(id, version, type, table)
+    upload = UploadSettings(
+        id, version, type, table, anonymous=activities is None if anonymous is None else anonymous
+    )
     loaded = load_definition(source, file=file, format=format, upload=upload)
     if loaded.document is None or loaded.errors:
         return Compiled(None, loaded.problems, loaded)
     known = AnyActivity() if activities is None else activities
     if loaded.asl is not None:
-        return _compile_asl(loaded, loaded.asl, known, file, resources is ANY)
+        free = resources is ANY or (activities is None and not loaded.asl.resources)
+        return _compile_asl(loaded, loaded.asl, known, file, ANY if free else loaded.asl.resources)
     if loaded.definition is None:
         return Compiled(None, loaded.problems, loaded)
     try:
         program = lower(loaded.definition, known, content_hash(loaded.document))
     except DefinitionProblems as raised:
-        return Compiled(None, (*loaded.problems, *_problems(raised, "", loaded, file)), loaded)
+        found = [
+            place(each.code, each.pointer, each.message, each.help, loaded, file) for each in raised.problems
+        ]
+        return Compiled(None, (*loaded.problems, *found), loaded)
     return Compiled(program, loaded.problems, loaded)
 
 
 def compile_document(
-    document: Mapping[str, Any], activities: Mapping[str, ActivityDescription], program_hash: str, dialect: Dialect
+    document: Mapping[str, Any],
+    activities: Mapping[str, ActivityDescription],
+    program_hash: str,
+    dialect: Dialect,
 ) -> Program:
     """The program of a document that was checked before. Raises DefinitionProblems or ValidationError."""
     if dialect == "asl":
-        return _lower(AslDocument.of_envelope(document), program_hash, activities, any_resource=False)
+        asl = AslDocument.of_envelope(document)
+        return _lower(asl, program_hash, activities, asl.resources)
     return lower(WorkflowDefinition.model_validate(document), activities, program_hash)
 
 
@@ -109,26 +120,34 @@ def _compile_asl(
     asl: AslDocument,
     activities: Mapping[str, ActivityDescription],
     file: str | None,
-    any_resource: bool,
+    table: ResourceTable,
 ) -> Compiled:
-    table: ResourceTable = ANY if any_resource else asl.resources
-    base = pointer_of(asl.base)
-    found = [
-        place(each.code, base + each.pointer, each.message, each.help or None, loaded, file, _SEVERITIES[each.severity])
-        for each in validate_asl(asl.definition, type=asl.type, resources=table)
-    ]
-    problems = (*loaded.problems, *found)
+    from stepwell_interpreter.asl.validate import validate_asl
+
+    positions = loaded.positions or Positions()
+    problems = list(loaded.problems)
+    for each in validate_asl(asl.definition, type=asl.type, resources=table):
+        path = (*asl.base, *(each.path or ()))
+        finding = Finding(each.code, each.message, path, _SEVERITIES[each.severity], each.help or None)
+        problems.append(located(finding, positions, file))
     if any(problem.severity == "error" for problem in problems):
-        return Compiled(None, problems, loaded)
+        return Compiled(None, tuple(problems), loaded)
     try:
-        program = _lower(asl, content_hash(loaded.document), activities, any_resource)
+        program = _lower(asl, content_hash(loaded.document), activities, table)
     except DefinitionProblems as raised:
-        return Compiled(None, (*problems, *_problems(raised, base, loaded, file)), loaded)
-    return Compiled(program, problems, loaded)
+        for one in raised.problems:
+            path = (*asl.base, *path_of(one.pointer, asl.definition))
+            finding = Finding(one.code, one.message, path, help=one.help or None)
+            problems.append(located(finding, positions, file))
+        return Compiled(None, tuple(problems), loaded)
+    return Compiled(program, tuple(problems), loaded)
 
 
 def _lower(
-    asl: AslDocument, program_hash: str, activities: Mapping[str, ActivityDescription], any_resource: bool
+    asl: AslDocument,
+    program_hash: str,
+    activities: Mapping[str, ActivityDescription],
+    table: ResourceTable,
 ) -> Program:
     from stepwell_interpreter.asl.lower import lower_asl
 
@@ -138,15 +157,9 @@ def _lower(
         version=asl.version,
         program_hash=program_hash,
         activities=activities,
-        resources=ANY if any_resource else asl.resources,
+        resources=table,
         type=asl.type,
     )
-
-
-def _problems(raised: DefinitionProblems, base: str, loaded: LoadResult, file: str | None) -> list[Problem]:
-    return [
-        place(each.code, base + each.pointer, each.message, each.help, loaded, file) for each in raised.problems
-    ]
 
 
 def content_hash(document: object) -> str:

@@ -52,6 +52,10 @@ class DataFlow(Protocol):
         """An expression of the frame's state has failed: what that is to the state."""
         ...
 
+    def gave_up(self, draft: "Draft", frame: "Frame", step: "Step", failed: Failed) -> None:
+        """The state has failed and is not tried again."""
+        ...
+
     def tell(self, draft: "Draft", type: str, frame: "Frame", **details: Any) -> None:
         """Trace what only some dialects tell."""
         ...
@@ -135,6 +139,9 @@ class NativeFlow:
 
     def failure(self, draft: "Draft", frame: "Frame", failure: StateFailure) -> Failed:
         return Failed(frame, failure.error, failure.cause)
+
+    def gave_up(self, draft: "Draft", frame: "Frame", step: "Step", failed: Failed) -> None:
+        return None
 
     def tell(self, draft: "Draft", type: str, frame: "Frame", **details: Any) -> None:
         return None

@@ -29,6 +29,7 @@ def route(draft: Draft, failed: Failed) -> None:
             return
     except StateFailure as failure:
         failed, names = step.data.failure(draft, frame, failure), (failure.error,)
+    step.data.gave_up(draft, frame, step, failed)
     for rule in step.catch:
         if any(matches_error(rule.errors, name) for name in names):
             try:

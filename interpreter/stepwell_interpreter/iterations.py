@@ -176,7 +176,6 @@ def _succeed(draft: Draft, frame: Frame, step: MapStep, result: Any) -> None:
 def _end_badly(draft: Draft, frame: Frame, step: MapStep, failed: Failed) -> None:
     if step.apart:
         step.data.tell(draft, "MapRunFailed", frame, error=failed.error, cause=failed.cause)
-    step.data.tell(draft, "MapStateFailed", frame, error=failed.error, cause=failed.cause)
     draft.agenda.append(failed)
 
 

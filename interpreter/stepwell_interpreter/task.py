@@ -159,16 +159,18 @@ def completed(draft: Draft, frame: Frame, step: TaskStep, record: ActivityComple
     early = frame.work.pop("early", None)
     frame.phase = "callback"
     if early is not None:
-        _call_back(draft, frame, step, early["output"], early["error"], early["cause"])
+        _call_back(draft, frame, step, early)
 
 
 def called_back(draft: Draft, frame: Frame, step: TaskStep, record: CallbackEnded) -> None:
     """Someone answered the callback token: the task ends now, or when its body has ended."""
     note(draft, "CallbackReceived", frame, attempt=record.attempt, error=record.error, actor=record.actor)
+    failed = record.failed or record.error is not None
+    answer = {"output": record.output, "error": record.error, "cause": record.cause, "failed": failed}
     if frame.phase == "callback":
-        _call_back(draft, frame, step, record.output, record.error, record.cause)
+        _call_back(draft, frame, step, answer)
     else:
-        frame.work["early"] = {"output": record.output, "error": record.error, "cause": record.cause}
+        frame.work["early"] = answer
 
 
 def failed(draft: Draft, frame: Frame, record: ActivityFailed) -> Failed:
@@ -310,12 +312,11 @@ def _child_answered(draft: Draft, frame: Frame, step: TaskStep, child: ChildFlow
     _succeed(draft, frame, step, output)
 
 
-def _call_back(
-    draft: Draft, frame: Frame, step: TaskStep, output: Any, error: str | None, cause: str
-) -> None:
-    if error is None:
-        _succeed(draft, frame, step, output)
+def _call_back(draft: Draft, frame: Frame, step: TaskStep, answer: dict[str, Any]) -> None:
+    if not answer["failed"]:
+        _succeed(draft, frame, step, answer["output"])
         return
+    error, cause = answer["error"], answer["cause"]
     note(draft, "TaskFailed", frame, attempt=frame.work["attempt"], error=error, cause=cause, callback=True)
     draft.agenda.append(Failed(frame, error, cause, attempted=True))
 

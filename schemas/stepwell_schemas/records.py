@@ -56,8 +56,8 @@ class ActivityFailed:
     time_ms: int
     attempt: str
     token: str
-    error: str
-    cause: str
+    error: str | None
+    cause: str | None
     started_ms: int
     retryable: bool = True
     worker: str = ""
@@ -84,8 +84,10 @@ class CallbackEnded:
     token: str
     output: Any = None
     error: str | None = None
-    cause: str = ""
+    cause: str | None = ""
     actor: str | None = None
+    failed: bool = False
+    """Failed without an error's name; with a name it has failed anyway."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ ACCOUNT: Final = "111111111111"
 """ARNs need a region and an account; a server of one's own has neither, so these stand in for all."""
 
 
+_RETRIED: Final = frozenset({"task", "parallel", "map"})
+
+
 def context_of(draft: Draft, frame: Frame, index: int | None = None, item: Any = MISSING) -> dict[str, Any]:
     """The context of the frame's state. `index` and `item` are those of an iteration that is about to begin."""
     instance = draft.instance
@@ -26,15 +29,18 @@ def context_of(draft: Draft, frame: Frame, index: int | None = None, item: Any =
             "StartTime": format_ms(instance.created_ms),
             "Name": instance.id,
             "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/stepwell",
-            "RedriveCount": 0,
         },
         "StateMachine": {"Id": machine_arn(instance.definition), "Name": instance.definition},
         "State": {
             "Name": frame.state,
             "EnteredTime": format_ms(frame.entered_ms),
-            "RetryCount": sum(frame.retries.values()),
         },
     }
+    # As recorded: states that can be tried again tell of their retries, the others of redrives.
+    if draft.step(frame).kind in _RETRIED:
+        context["State"]["RetryCount"] = sum(frame.retries.values())
+    else:
+        context["Execution"]["RedriveCount"] = 0
     token = frame.work.get("callback")
     if token is not None:
         context["Task"] = {"Token": f"{instance.id}.{token}"}

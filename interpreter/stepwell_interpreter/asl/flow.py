@@ -123,6 +123,10 @@ class AslFlow:
             cause = self.scope(draft, frame, "failure").failure(error, _NO_TRANSITION).cause
         return Failed(frame, error, cause, attempted=True)
 
+    def gave_up(self, draft: Draft, frame: Frame, step: Step, failed: Failed) -> None:
+        if step.kind in ("parallel", "map"):
+            note(draft, f"{step.word}StateFailed", frame, error=failed.error, cause=failed.cause)
+
     def tell(self, draft: Draft, type: str, frame: Frame, **details: Any) -> None:
         note(draft, type, frame, **details)
 

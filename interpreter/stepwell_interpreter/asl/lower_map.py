@@ -149,7 +149,7 @@ def _service(
 ) -> Call | None:
     """The call of the activity that reads items or keeps results."""
     key = "Arguments" if language == "JSONata" else "Parameters"
-    found = lowering.integration(given["Resource"], given.get(key), name, pointer_to(pointer, field))
+    found = lowering.service(given["Resource"], name, pointer_to(pointer, field))
     if found is None:
         return None
     call = call_of(found, lowering)

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from stepwell_schemas.catalog import ActivityDescription
 
-from stepwell_interpreter.asl.resources import Integration, ResourceProblem, ResourceTable, resolve
+from stepwell_interpreter.asl.resource_names import READERS, WRITERS
+from stepwell_interpreter.asl.resources import ANY, Integration, ResourceProblem, ResourceTable, resolve
 from stepwell_interpreter.failures import did_you_mean, pointer_to
 from stepwell_interpreter.findings import DefinitionProblem
 from stepwell_interpreter.program import Milliseconds
@@ -44,12 +45,33 @@ class Lowering:
                 self.add("unknown-activity", pointer_to(pointer, "Resource"), message, help)
         return found
 
+    def service(self, resource: str, state: str, pointer: str) -> Integration | None:
+        """What reads the items of a Map, or keeps its results: an activity of the table."""
+        table = self._resources
+        if resource not in known_services():
+            return self.integration(resource, None, state, pointer)
+        name = resource.rpartition(":::")[2]
+        if table is not ANY and resource not in table:
+            message = f"state {state}: {resource} is not available here"
+            help = f'map it to an activity in the resources table: {{"{resource}": "ACTIVITY"}}'
+            self.add("unknown-resource", pointer_to(pointer, "Resource"), message, help)
+            return None
+        activity = name if table is ANY else table[resource]
+        self.used.add(activity)
+        kind, _, action = name.partition(":")
+        return Integration("integration", activity, None, name, kind, action, None, False)
+
     def described(self, activity: str) -> ActivityDescription:
         """The activity as its worker published it."""
         return self._activities.get(activity) or ActivityDescription(name=activity)
 
     def _known(self, activity: str) -> Mapping[str, ActivityDescription] | tuple[str, ...]:
         return (activity,) if self._activities.get(activity) is not None else ()
+
+
+def known_services() -> frozenset[str]:
+    """The resources that only Maps have."""
+    return frozenset(f"arn:aws:states:::{name}" for name in READERS | WRITERS)
 
 
 def fixed(seconds: float) -> Milliseconds:

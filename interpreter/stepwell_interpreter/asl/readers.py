@@ -50,8 +50,6 @@ def _json(answer: Any, configuration: Mapping[str, Any]) -> list[Any]:
         if not isinstance(value, Mapping) or name not in value:
             raise _failed(f"The ItemsPointer '{configuration['ItemsPointer']}' could not be found.")
         value = value[name]
-    if isinstance(value, Mapping):
-        return [{"Key": key, "Value": each} for key, each in value.items()]
     if not isinstance(value, list):
         raise _failed(_NOT_ITERABLE)
     return value
