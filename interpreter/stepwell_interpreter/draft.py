@@ -17,7 +17,7 @@ from stepwell_schemas.durations import format_ms
 from stepwell_schemas.instance import Frame, Instance
 
 from stepwell_interpreter.agenda import Ended, Enter, Failed
-from stepwell_interpreter.failures import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailure, pointer_to
+from stepwell_interpreter.failures import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailure
 from stepwell_interpreter.paths import Target
 from stepwell_interpreter.program import CANCEL_STEP, Program, Step
 from stepwell_interpreter.scope import MISSING, Scope
@@ -179,7 +179,6 @@ class Draft:
 
     def scope(self, frame: Frame, purpose: str) -> Scope:
         """What a template of this frame's state sees. Each purpose has chance of its own."""
-        instance = self.instance
         item: Any = MISSING
         index: Any = MISSING
         at: Frame | None = frame if frame.parent is not None else None
@@ -188,13 +187,7 @@ class Draft:
                 item, index = at.item, at.index
                 break
             at = None if at.parent is None else self.frames[at.parent]
-        scope = Scope(
-            instance.input, self.state_of(frame), self._system_of(frame), item, index,
-            seed=f"{instance.seed}/{frame.visit}/{purpose}",
-        )  # fmt: skip
-        if frame.error is not None:
-            scope.error = frame.error
-        return scope
+        return _StepScope(self, frame, purpose, item, index)
 
     def state_of(self, frame: Frame) -> dict[str, Any]:
         """The `$.state` a frame sees: its iteration's own, from the first write on, or the enclosing one."""
@@ -216,7 +209,7 @@ class Draft:
             changed = target(self.state_of(owner), value)
             within_limit(changed, MAX_STATE_BYTES + 1, target.text)
             self.own(owner.id).local = changed
-        entry = {"op": "set", "path": pointer_to("", *target.members), "value": value}
+        entry = {"op": "set", "path": target.pointer, "value": value}
         if owner is not None:
             entry["frame"] = owner.id
         self.patch.append(entry)
@@ -237,7 +230,8 @@ class Draft:
             frame = self.frames[frame.parent]
         return None
 
-    def _system_of(self, frame: Frame) -> Mapping[str, Any]:
+    def system_of(self, frame: Frame) -> Mapping[str, Any]:
+        """The `$.system` of a frame's state."""
         instance = self.instance
         if self._system is None:
             self._system = {
@@ -249,6 +243,32 @@ class Draft:
                 "device": instance.device,
             }
         return {**self._system, "stateName": frame.state, "attempt": frame.work.get("number", 1)}
+
+
+class _StepScope(Scope):
+    """The scope of one step. What most steps never look at is made only when it is asked for."""
+
+    __slots__ = ("_draft", "_frame", "_purpose")
+
+    def __init__(self, draft: Draft, frame: Frame, purpose: str, item: Any, index: Any) -> None:
+        self._draft = draft
+        self._frame = frame
+        self._purpose = purpose
+        self.input = draft.instance.input
+        self.state = draft.state_of(frame)
+        self.item = item
+        self.index = index
+        self.event = self.result = MISSING
+        self.error = MISSING if frame.error is None else frame.error
+        self.counter = 0
+
+    @property
+    def system(self) -> Mapping[str, Any]:  # type: ignore[override]  # a field there, computed here
+        return self._draft.system_of(self._frame)
+
+    @property
+    def seed(self) -> str:  # type: ignore[override]  # a field there, computed here
+        return f"{self._draft.instance.seed}/{self._frame.visit}/{self._purpose}"
 
 
 def json_size(value: Any) -> int:

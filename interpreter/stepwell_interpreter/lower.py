@@ -10,6 +10,7 @@ from stepwell_schemas.states import MapState, ParallelState, Scope, State
 from stepwell_schemas.workflow import WorkflowDefinition
 
 from stepwell_interpreter.contracts import Contract
+from stepwell_interpreter.exploration.assertions import compile_assertions
 from stepwell_interpreter.failures import CompileProblem, pointer_to
 from stepwell_interpreter.findings import DefinitionProblem, DefinitionProblems, Findings
 from stepwell_interpreter.lower_calls import Calls
@@ -37,6 +38,8 @@ def lower(
     contract = None if definition.input is None else findings.contract(definition.input, "/input")
     contracts = _event_contracts(definition, findings)
     timeout = findings.duration(definition.configuration.timeout, "/configuration/timeout")
+    for problem in compile_assertions(definition.assertions, frozenset(calls.used))[1]:
+        findings.add(problem.code, problem.pointer, problem.message, problem.help)
     if findings.problems:
         raise DefinitionProblems(findings.problems)
     steps = [step for machine in machines.values() for step in machine.steps.values()]

@@ -18,6 +18,7 @@ from stepwell_interpreter.failures import (
     StateFailure,
     did_you_mean,
     nearest,
+    pointer_to,
 )
 from stepwell_interpreter.queries import compile_query
 from stepwell_interpreter.scope import MISSING, ROOTS, Scope, place_of
@@ -71,6 +72,8 @@ class Target:
 
     text: str
     members: tuple[Member, ...]
+    pointer: str
+    """The place as a JSON pointer into `$.state`."""
 
     def __call__(self, state: dict[str, Any], value: Any) -> dict[str, Any]:
         changed: dict[str, Any] = set_in(state, self.members, value, self.text)
@@ -112,7 +115,7 @@ def compile_target(text: str) -> Target:
     if len(members) < 2 or members[0] != "state":
         message = f"`{text}` cannot be written to: only what is below $.state can"
         raise CompileProblem("target-root", "", message, "A target looks like $.state.order.id")
-    return Target(text, members[1:])
+    return Target(text, members[1:], pointer_to("", *members[1:]))
 
 
 @lru_cache(maxsize=4096)

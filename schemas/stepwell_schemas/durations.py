@@ -70,7 +70,7 @@ def format_ms(epoch_ms: int) -> str:
         moment = _EPOCH + timedelta(milliseconds=epoch_ms)
     except OverflowError as error:
         raise ValueError(f"{epoch_ms} ms is outside of the years 1 to 9999") from error
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")
+    return moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def _iso_ms(text: str) -> int:
