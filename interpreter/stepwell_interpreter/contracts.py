@@ -11,6 +11,8 @@ from jsonschema.exceptions import SchemaError, ValidationError, best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
+from stepwell_schemas.bounded_validator import UNSUPPORTED_TOGETHER, BoundedValidator
+from stepwell_schemas.patterns import PatternRefused, compile_pattern
 
 from stepwell_interpreter.failures import CompileProblem, pointer_to
 
@@ -35,7 +37,7 @@ class Contract:
 
     def __init__(self, schema: Mapping[str, Any] | bool) -> None:
         # An empty registry: a reference to another document is an error, never a request to somewhere.
-        self._validator = Draft202012Validator(schema, registry=Registry())
+        self._validator = BoundedValidator(schema, registry=Registry())
         self._accepts = _quick(schema)
 
     def problem(self, value: Any) -> tuple[str, str] | None:
@@ -61,6 +63,7 @@ def compile_contract(schema: Mapping[str, Any] | bool) -> Contract | None:
         raise CompileProblem(
             "invalid-schema", pointer, f"not a JSON Schema: {error.message[:300]}"
         ) from error
+    _check_patterns(schema)
     resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
     for pointer, reference in _references(schema, ""):
         try:
@@ -78,6 +81,39 @@ def compile_contract(schema: Mapping[str, Any] | bool) -> Contract | None:
             "schema-reference", "", "the schema's references lead round in a circle"
         ) from error
     return contract
+
+
+def _check_patterns(schema: Any) -> None:
+    """Patterns must be matched in linear time. Raises CompileProblem."""
+    patterned = False
+    for pointer, key, part in _keywords(schema, ""):
+        patterns = [part] if key == "pattern" else list(part) if key == "patternProperties" else []
+        patterned = patterned or key == "patternProperties"
+        for pattern in patterns:
+            try:
+                compile_pattern(pattern)
+            except PatternRefused as refused:
+                raise CompileProblem("schema-pattern", pointer, f"`{pattern[:80]}` {refused}") from refused
+    for pointer, key, _ in _keywords(schema, ""):
+        if patterned and key == UNSUPPORTED_TOGETHER:
+            message = f"`{key}` cannot be used in a schema with `patternProperties`"
+            raise CompileProblem("schema-pattern", pointer, message)
+
+
+def _keywords(schema: Any, pointer: str) -> Iterator[tuple[str, str, Any]]:
+    """Every member of every object in a schema that may be a keyword: its place, name and value."""
+    if isinstance(schema, dict):
+        for key, part in schema.items():
+            fits = isinstance(part, str) if key == "pattern" else isinstance(part, dict)
+            if key in ("pattern", "patternProperties", UNSUPPORTED_TOGETHER) and (
+                fits or key == UNSUPPORTED_TOGETHER
+            ):
+                yield pointer_to(pointer, key), key, part
+            if key not in ("const", "enum", "default", "examples"):
+                yield from _keywords(part, pointer_to(pointer, key))
+    elif isinstance(schema, list):
+        for index, part in enumerate(schema):
+            yield from _keywords(part, pointer_to(pointer, index))
 
 
 def _references(schema: Any, pointer: str) -> Iterator[tuple[str, str]]:

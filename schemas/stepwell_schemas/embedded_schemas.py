@@ -3,7 +3,6 @@
 A schema that refers outside of itself is refused: a validator must never fetch an address that an author wrote.
 """
 
-import re
 from collections.abc import Iterator
 from functools import cache
 from itertools import islice
@@ -11,6 +10,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from stepwell_schemas.bounded_validator import UNSUPPORTED_TOGETHER
+from stepwell_schemas.patterns import PatternRefused, compile_pattern
 from stepwell_schemas.problems import Finding, Part, PathInDocument, quoted
 
 MAX_FINDINGS = 20
@@ -62,8 +63,12 @@ def _references_and_patterns(root: dict[str, Any], base: PathInDocument) -> Iter
             patterns += [("patternProperties", pattern) for pattern in schema["patternProperties"]]
         for where, pattern in patterns:
             if isinstance(pattern, str) and (problem := _pattern_problem(pattern)):
-                message = f"{quoted(pattern)} is not a regular expression: {problem}"
-                yield Finding("bad-json-schema", message, (*path, where))
+                yield Finding("bad-json-schema", f"{quoted(pattern)} {problem}", (*path, where))
+        if UNSUPPORTED_TOGETHER in schema and any(
+            "patternProperties" in each for _, each in _subschemas(root, ())
+        ):
+            message = f"{UNSUPPORTED_TOGETHER} cannot be used in a schema with patternProperties"
+            yield Finding("bad-json-schema", message, (*path, UNSUPPORTED_TOGETHER))
 
 
 def _subschemas(schema: Any, path: PathInDocument) -> Iterator[tuple[PathInDocument, dict[str, Any]]]:
@@ -115,9 +120,9 @@ def _resolves(root: Any, pointer: str) -> bool:
 
 def _pattern_problem(pattern: str) -> str | None:
     try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        return str(error)
+        compile_pattern(pattern)
+    except PatternRefused as refused:
+        return str(refused)
     return None
 
 
