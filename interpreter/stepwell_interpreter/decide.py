@@ -294,13 +294,14 @@ def _timed_out(draft: Draft, record: TimerFired) -> str:
     draft.instance.deadline_ms = None
     root = draft.own(ROOT)
     default = draft.program.scopes[""].on_error
-    cause = "the instance did not end within configuration.timeout"
+    said = "the instance did not end within configuration.timeout"
+    error, cause = draft.step(root).data.timed_out(TIMEOUT, said)
     if default is None or draft.instance.ending is not None:
-        end_instance(draft, "timedOut", "ExecutionTimedOut", error=TIMEOUT, cause=cause)
+        end_instance(draft, "timedOut", "ExecutionTimedOut", error=error, cause=cause)
         return "accepted"
     give_up_below(draft, root, None)
     give_up(draft, root, undo_children=draft.program.compensates)
-    lead_on(draft, Failed(root, TIMEOUT, cause), draft.step(root), default, "configuration.timeout")
+    lead_on(draft, Failed(root, error, cause), draft.step(root), default, "configuration.timeout")
     return "accepted"
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import orjson
+
 from stepwell_interpreter.asl.expressions import (
     Evaluate,
     Language,
@@ -10,7 +12,7 @@ from stepwell_interpreter.asl.expressions import (
     compile_value,
     parse_timestamp,
 )
-from stepwell_interpreter.asl.scope import AslScope
+from stepwell_interpreter.asl.scope import AslFailure, AslScope
 from stepwell_interpreter.failures import QUERY_EVALUATION_ERROR, RUNTIME
 from stepwell_interpreter.program import Milliseconds
 from stepwell_interpreter.values import is_number
@@ -55,25 +57,40 @@ def seconds_of(state: Mapping[str, Any], field: str, language: Language) -> Mill
 
 
 def number_of(
-    holder: Mapping[str, Any], field: str, language: Language, least: float = 0, most: float | None = None
+    holder: Mapping[str, Any],
+    field: str,
+    language: Language,
+    *,
+    whole: bool = True,
+    most: float | None = None,
+    error: str = RUNTIME,
 ) -> Number | None:
-    """A number of a field or of its `Path` twin; None where there is neither."""
-    path: str | None = None
-    if f"{field}Path" in holder:
-        path = holder[f"{field}Path"]
+    """A number from 0 on of a field or of its `Path` twin, which fails by `error`; None where there is neither."""
+    path: str | None = holder.get(f"{field}Path")
+    if path is not None:
         evaluate = compile_path(path, f"{field}Path")
-        field = f"{field}Path"
     elif field in holder:
-        evaluate = compile_value(holder[field], field, language, ["number"])
+        evaluate = compile_value(holder[field], field, language, ["integer" if whole else "number"])
     else:
         return None
+    kind = "integer" if whole else "float"
 
     def number(scope: AslScope) -> float:
         value = evaluate(scope)
-        if not is_number(value) or value < least or (most is not None and value > most):
-            limits = f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
-            raise _wrong(scope, field, path, value, f"expects a number, {limits}")
-        return float(value)
+        problem = None
+        if not is_number(value) or (whole and value != int(value)):
+            problem = (
+                f'The {field}Path field refers to value "{_shown(value)}" which is not a valid {kind}: {path}'
+            )
+        elif most is not None and not 0 <= value <= most:
+            problem = f"{field} must be between 0 and {most:g}."
+        elif value < 0:
+            problem = f"Expected non-negative {kind} for {field}, but got '{_shown(value)}' instead."
+        if problem is None:
+            return float(value)
+        if path is not None:
+            raise AslFailure(error, problem)
+        raise scope.failure(QUERY_EVALUATION_ERROR, problem, location=field, evaluation=True)
 
     return number
 
@@ -86,4 +103,4 @@ def _wrong(scope: AslScope, field: str, path: str | None, value: Any, what: str)
 
 
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -19,7 +19,7 @@ from stepwell_interpreter.asl.lower_task import call_of
 from stepwell_interpreter.asl.lowering import Lowering
 from stepwell_interpreter.asl.readers import compile_reader
 from stepwell_interpreter.asl.scope import AslScope
-from stepwell_interpreter.failures import QUERY_EVALUATION_ERROR, RUNTIME, pointer_to
+from stepwell_interpreter.failures import ITEM_READER_FAILED, QUERY_EVALUATION_ERROR, RUNTIME, pointer_to
 from stepwell_interpreter.program import Call, MapLimits, MapStep
 
 MAX_INLINE: Final = 40
@@ -96,7 +96,7 @@ def _limits(state: State, language: Language, apart: bool) -> Callable[[Any], Ma
     most = MAX_APART if apart else MAX_INLINE
     concurrency = number_of(state, "MaxConcurrency", language)
     count = number_of(state, "ToleratedFailureCount", language)
-    percent = number_of(state, "ToleratedFailurePercentage", language, most=100)
+    percent = number_of(state, "ToleratedFailurePercentage", language, whole=False, most=100)
 
     def limits(scope: AslScope) -> MapLimits:
         wanted = 0 if concurrency is None else int(concurrency(scope))
@@ -158,6 +158,6 @@ def _service(
 
 def _read(reader: State, language: Language) -> Callable[[Any, Any], list[Any]]:
     configuration = reader.get("ReaderConfig", {})
-    number = number_of(configuration, "MaxItems", language)
+    number = number_of(configuration, "MaxItems", language, error=ITEM_READER_FAILED)
     limit = None if number is None else (lambda scope: int(number(scope)))
     return compile_reader(reader["Resource"], configuration, limit)
