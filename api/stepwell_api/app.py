@@ -16,7 +16,16 @@ from stepwell_api.documentation import describe
 from stepwell_api.gate import Gate
 from stepwell_api.readiness import Readiness, product_version
 from stepwell_api.replies import Replies
-from stepwell_api.routes import dead_letters, definitions, devices, events, health, workflows
+from stepwell_api.routes import (
+    dead_letters,
+    definitions,
+    devices,
+    events,
+    executions,
+    graphs,
+    health,
+    workflows,
+)
 from stepwell_api.services import Definitions, Services
 
 REPLY_TIMEOUT_SECONDS = 5.0
@@ -53,7 +62,7 @@ def create_app(
     )
     app.state.services = services
     problems.install(app)
-    for module in (events, workflows, definitions, devices, dead_letters, health):
+    for module in (events, workflows, executions, definitions, graphs, devices, dead_letters, health):
         app.include_router(module.router)
     describe(app)
     return app

@@ -22,7 +22,14 @@ from stepwell_schemas.cloudevents import MAX_EVENT_BYTES
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import TERMINAL
 from stepwell_schemas.problems import did_you_mean
-from stepwell_schemas.records import CallbackEnded, CancelRequested, EventOffered, Record, to_wire
+from stepwell_schemas.records import (
+    CallbackEnded,
+    CallbackSignalled,
+    CancelRequested,
+    EventOffered,
+    Record,
+    to_wire,
+)
 from stepwell_store.protocol import START, Store
 
 from stepwell_api.problems import ProblemRaised, field_problem
@@ -129,13 +136,7 @@ async def call_back(services: Services, token: str, asked: CallbackRequest, acto
     """Complete or fail the task whose callback token this is: `<instance>.<secret>`."""
     if asked.error is not None and asked.output is not None:
         raise field_problem("/error", "a callback has an output or an error, not both")
-    instance, _, secret = token.rpartition(".")
-    if not instance or not secret:
-        raise ProblemRaised(404, "this is not a callback token; it has the form <instance>.<secret>")
-    found = await run_in_threadpool(find, services, instance)
-    attempt = _attempt_of(found, secret)
-    if attempt is None:
-        raise _stale(instance)
+    found, attempt, secret = await _awaited(services, token)
     record = CallbackEnded(
         time_ms=0,
         attempt=attempt,
@@ -145,11 +146,33 @@ async def call_back(services: Services, token: str, asked: CallbackRequest, acto
         cause=asked.cause,
         actor=actor,
     )
+    return await _answered(services, found, record)
+
+
+async def signal_life(services: Services, token: str, actor: str | None) -> CallbackAnswer:
+    """A sign of life for the task whose callback token this is."""
+    found, attempt, secret = await _awaited(services, token)
+    return await _answered(services, found, CallbackSignalled(0, attempt, secret, actor))
+
+
+async def _awaited(services: Services, token: str) -> tuple[Found, str, str]:
+    """The instance, the attempt and the secret of a token that is waited for. Raises ProblemRaised."""
+    instance, _, secret = token.rpartition(".")
+    if not instance or not secret:
+        raise ProblemRaised(404, "this is not a callback token; it has the form <instance>.<secret>")
+    found = await run_in_threadpool(find, services, instance)
+    attempt = _attempt_of(found, secret)
+    if attempt is None:
+        raise _stale(instance)
+    return found, attempt, secret
+
+
+async def _answered(services: Services, found: Found, record: Record) -> CallbackAnswer:
     answer = await _deliver(services, found, record)
     if answer is not None and answer.get("status") == "stale":
-        raise _stale(instance)
-    _accepted(answer, instance)
-    return CallbackAnswer(instance_id=instance, status="accepted")
+        raise _stale(found.id)
+    _accepted(answer, found.id)
+    return CallbackAnswer(instance_id=found.id, status="accepted")
 
 
 def _check_event(services: Services, found: Found, name: str, data: Any) -> None:

@@ -33,6 +33,7 @@ from stepwell_schemas.records import (
     ActivityFailed,
     AttemptLost,
     CallbackEnded,
+    CallbackSignalled,
     CancelRequested,
     ChildEnded,
     EventOffered,
@@ -254,13 +255,29 @@ def _fail_attempt(draft: Draft, frame: Frame, failed: Failed | None) -> str:
     return "accepted"
 
 
-def _called_back(draft: Draft, record: CallbackEnded) -> str:
+def _awaiting(draft: Draft, record: CallbackEnded | CallbackSignalled) -> Frame | None:
+    """The frame that waits for the answer to this callback token, free to be changed."""
     frame = draft.frames.get(record.attempt.partition("/")[0])
     work = {} if frame is None else frame.work
-    waits = work.get("callback") == record.token and work["attempt"] == record.attempt and "early" not in work
-    if frame is None or not waits or frame.phase not in ("task", "callback"):
+    waits = work.get("callback") == record.token and work.get("attempt") == record.attempt
+    if frame is None or not waits or "early" in work or frame.phase not in ("task", "callback"):
+        return None
+    return draft.own(frame.id)
+
+
+def _signalled(draft: Draft, record: CallbackSignalled) -> str:
+    frame = _awaiting(draft, record)
+    if frame is None:
         return _stale(draft, record)
-    frame = draft.own(frame.id)
+    frame.work["beat"] = record.time_ms
+    note(draft, "CallbackSignalled", frame, attempt=record.attempt, actor=record.actor)
+    return "accepted"
+
+
+def _called_back(draft: Draft, record: CallbackEnded) -> str:
+    frame = _awaiting(draft, record)
+    if frame is None:
+        return _stale(draft, record)
     task.called_back(draft, frame, draft.step(frame), record)  # type: ignore[arg-type]  # tasks alone have callbacks
     return "accepted"
 
@@ -349,6 +366,7 @@ _RECORDS: Final[dict[type[Any], Callable[[Draft, Any], str]]] = {
     ActivityFailed: _activity_failed,
     AttemptLost: _lost,
     CallbackEnded: _called_back,
+    CallbackSignalled: _signalled,
     TimerFired: _fired,
     ChildEnded: _child_ended,
     CancelRequested: _cancelled,

@@ -83,6 +83,7 @@ def dispatch(draft: Draft, frame: Frame, step: Step, call: Call, key: str, *, pr
     work.update(attempt=attempt, number=number, key=key, timeoutMs=timeout, heartbeatMs=heartbeat, lost=0)
     work.update(activity=call.activity, queue=call.queue, priority=priority)
     work.pop("early", None)
+    work.pop("beat", None)
     if call.integration is not None:
         work["integration"] = call.integration
     _run(draft, frame)
@@ -125,8 +126,8 @@ def overdue(draft: Draft, frame: Frame, step: Step, what: str, heartbeat_ms: int
     """A timer of an owned frame's attempt has fired: the failure, or None where a sign of life came meanwhile."""
     limit = frame.work["heartbeatMs"]
     if what == HEARTBEAT_TIMER:
-        last = frame.work.get("beat", heartbeat_ms)
-        due = (draft.now_ms if last is None else last) + limit
+        signs = [at for at in (frame.work.get("beat"), heartbeat_ms) if at is not None]
+        due = max(signs, default=draft.now_ms) + limit
         if due > draft.now_ms:
             draft.arm(frame, HEARTBEAT_TIMER, due)
             return None

@@ -166,6 +166,13 @@ class HistoryPage(Answer):
     next: int | None = None
 
 
+class ExecutionHistory(Answer):
+    """A page of events as GetExecutionHistory gives them; `next` is the cursor of the next page."""
+
+    events: list[dict[str, Any]]
+    next: int | None = None
+
+
 class FieldProblem(Answer):
     """One thing wrong with a request's body, with a JSON pointer to it."""
 
@@ -214,6 +221,7 @@ class DefinitionSummary(Answer):
 
     id: str
     version: str
+    dialect: Literal["native", "asl"] = "native"
     name: str | None = None
     description: str | None = None
     hash: str

@@ -91,6 +91,17 @@ class CallbackEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class CallbackSignalled:
+    """The work behind a callback token goes on: a heartbeat."""
+
+    kind: ClassVar[str] = "CallbackSignalled"
+    time_ms: int
+    attempt: str
+    token: str
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """A timer is due. For heartbeat timers the shell adds when the attempt started and last gave a sign."""
 
@@ -133,6 +144,7 @@ Record = (
     | ActivityFailed
     | AttemptLost
     | CallbackEnded
+    | CallbackSignalled
     | TimerFired
     | ChildEnded
     | CancelRequested
@@ -147,6 +159,7 @@ _CLASSES: dict[str, type[Any]] = {
         ActivityFailed,
         AttemptLost,
         CallbackEnded,
+        CallbackSignalled,
         TimerFired,
         ChildEnded,
         CancelRequested,

@@ -119,7 +119,7 @@ def test_the_openapi_document_describes_every_body_and_every_problem() -> None:
     without_body = {
         path for (method, path), one in operations.items() if method == "post" and "requestBody" not in one
     }
-    assert without_body == {"/workflows/{instance}/release"}
+    assert without_body == {"/workflows/{instance}/release", "/callbacks/{token}/heartbeat"}
     assert all(
         "application/problem+json" in one["responses"]["default"]["content"] for one in operations.values()
     )

@@ -142,6 +142,12 @@ async def call_back(
     return await instance_requests.call_back(services, token, asked, actor_of(request))
 
 
+@router.post("/callbacks/{token}/heartbeat", status_code=202, tags=["callbacks"])
+async def signal_life(token: Token, request: Request, services: Use) -> CallbackAnswer:
+    """Say that the work behind a callback token goes on; its heartbeat limit counts from now."""
+    return await instance_requests.signal_life(services, token, actor_of(request))
+
+
 def _statuses(given: list[str]) -> list[str]:
     words = [word.strip() for text in given for word in text.split(",") if word.strip()]
     for word in words:
