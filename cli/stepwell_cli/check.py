@@ -11,32 +11,41 @@ from typing import Any
 
 from stepwell_activities.builtin import builtin_registry
 from stepwell_activities.errors import RegistryError
-from stepwell_activities.registry import discover, publish
-from stepwell_engine.catalog import check
-from stepwell_schemas.loader import load_definition
-from stepwell_store.memory_store import MemoryStore
+from stepwell_activities.registry import discover
+from stepwell_interpreter.compile import compile_source
+from stepwell_schemas.asl_upload import UploadSettings
+from stepwell_schemas.catalog import ActivityDescription
 
 from stepwell_cli.failures import CommandFailed
 
-UNKNOWABLE = frozenset({"unknown-activity", "unknown-workflow"})
 
-
-def check_locally(file: Path, content: bytes, modules: Sequence[str]) -> dict[str, Any]:
+def check_locally(
+    file: Path, content: bytes, modules: Sequence[str], upload: UploadSettings
+) -> dict[str, Any]:
     """The findings about one file, in the form the API answers. Raises CommandFailed for a wrong module."""
-    store = MemoryStore("check", 1)
-    try:
-        publish(builtin_registry().include(discover(modules)), store)
-    except RegistryError as error:
-        raise CommandFailed(f"The activities are not right: {error}") from None
-    stored, problems = check(store, content, file=str(file))
-    ignored = UNKNOWABLE if not modules else frozenset({"unknown-workflow"})
-    shown = [problem for problem in problems if problem.code not in ignored]
-    known = load_definition(content, file=str(file)).document or {}
+    compiled = compile_source(
+        content,
+        activities=_known(modules) if modules else None,
+        file=str(file),
+        id=upload.id,
+        version=upload.version,
+        type=upload.type,
+        resources=upload.resources,
+    )
+    known = compiled.loaded.document or {}
     return {
         "file": str(file),
         "id": known.get("id"),
         "version": known.get("version"),
-        "hash": stored.hash if stored is not None else None,
-        "valid": all(problem.severity != "error" for problem in shown),
-        "problems": [asdict(problem) for problem in shown],
+        "hash": None if compiled.program is None else compiled.program.hash,
+        "valid": compiled.accepted,
+        "problems": [asdict(problem) for problem in compiled.problems],
     }
+
+
+def _known(modules: Sequence[str]) -> dict[str, ActivityDescription]:
+    try:
+        registry = builtin_registry().include(discover(modules))
+    except RegistryError as error:
+        raise CommandFailed(f"The activities are not right: {error}") from None
+    return {each.name: each.description() for each in registry}

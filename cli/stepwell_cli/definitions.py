@@ -1,13 +1,17 @@
 """`validate`, `deploy`, `definitions` and `activities`: definitions on their way to the server, what it offers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 import typer
 from rich.markup import escape
+from stepwell.scenario_files import is_scenario_file
+from stepwell_schemas.asl_upload import UploadSettings
 
-from stepwell_cli.argument import read_file
+from stepwell_cli.argument import json_object_argument, read_file
 from stepwell_cli.check import check_locally
 from stepwell_cli.command import JsonOption, KeyOption, StepwellCommand, UrlOption
 from stepwell_cli.failures import CommandFailed, UsageError
@@ -19,6 +23,26 @@ COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
 
 Paths = Annotated[
     list[Path], typer.Argument(help="Definition files, or folders of them.", show_default=False)
+]
+
+
+class MachineType(StrEnum):
+    """The kinds of state machine of Amazon States Language."""
+
+    STANDARD = "STANDARD"
+    EXPRESS = "EXPRESS"
+
+
+IdOption = Annotated[str | None, typer.Option("--id", help="The id of an Amazon States Language definition.")]
+VersionOption = Annotated[
+    str | None, typer.Option("--version", help="The version of an Amazon States Language definition.")
+]
+TypeOption = Annotated[
+    MachineType | None, typer.Option("--type", help="Its kind of state machine.", case_sensitive=False)
+]
+ResourcesOption = Annotated[
+    Path | None,
+    typer.Option("--resources", help="A JSON file: a Resource or function name -> the activity it means."),
 ]
 
 
@@ -39,6 +63,10 @@ def validate(
         list[str] | None,
         typer.Option("--activities", help="A module with activities that the definition may use."),
     ] = None,
+    id: IdOption = None,
+    version: VersionOption = None,
+    type: TypeOption = None,
+    resources: ResourcesOption = None,
     url: UrlOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
@@ -48,19 +76,34 @@ def validate(
     Activities are checked against the server's with --remote; on this machine against the built-in ones and
     those of --activities, once such a module is named. Exit code 1 when there is an error.
     """
-    results = []
+    files = files_in(paths)
+    upload = _settings(files, id, version, type, resources)
     if remote:
         with Server(url, key) as server:
-            results = [_upload(server, "/definitions/validate", file) for file in _files(paths)]
+            results = [_upload(server, "/definitions/validate", file, upload) for file in files]
     else:
-        results = [check_locally(file, read_file(file), modules or []) for file in _files(paths)]
+        results = [check_locally(file, read_file(file), modules or [], upload) for file in files]
     _report(results, as_json, done="is valid")
 
 
-def deploy(paths: Paths, url: UrlOption = None, key: KeyOption = None, as_json: JsonOption = False) -> None:
-    """Publish definitions. A version never changes: other content under the same version is refused."""
+def deploy(
+    paths: Paths,
+    id: IdOption = None,
+    version: VersionOption = None,
+    type: TypeOption = None,
+    resources: ResourcesOption = None,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish definitions. A version never changes: other content under the same version is refused.
+
+    An Amazon States Language definition needs --id and --version, or an envelope {id, version, definition}.
+    """
+    files = files_in(paths)
+    upload = _settings(files, id, version, type, resources)
     with Server(url, key) as server:
-        results = [_upload(server, "/definitions", file) for file in _files(paths)]
+        results = [_upload(server, "/definitions", file, upload) for file in files]
     _report(results, as_json, done="deployed")
 
 
@@ -78,10 +121,12 @@ def definitions(
         print_document(answer)
         return
     rows = [
-        (item["id"], item["version"], item.get("name"), item["created"], item["hash"])
+        (item["id"], item["version"], item["dialect"], item.get("name"), item["created"], item["hash"])
         for item in answer["items"]
     ]
-    print_table(("DEFINITION", "VERSION", "NAME", "CREATED", "HASH"), rows, "Nothing is published yet.")
+    print_table(
+        ("DEFINITION", "VERSION", "DIALECT", "NAME", "CREATED", "HASH"), rows, "Nothing is published yet."
+    )
 
 
 def activities(url: UrlOption = None, key: KeyOption = None, as_json: JsonOption = False) -> None:
@@ -98,7 +143,8 @@ def activities(url: UrlOption = None, key: KeyOption = None, as_json: JsonOption
     print_table(("ACTIVITY", "QUEUE", "COMPENSATES", "DESCRIPTION"), rows, "No worker has published any.")
 
 
-def _files(paths: Iterable[Path]) -> list[Path]:
+def files_in(paths: Iterable[Path]) -> list[Path]:
+    """The files named, and the definitions in the folders named. Raises UsageError for a folder without any."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -112,12 +158,32 @@ def _files(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_definition(file: Path, folder: Path) -> bool:
-    """Hidden files are none: the data of `stepwell up`, a virtual environment, an editor's copies."""
+    """Hidden files are none: the data of `stepwell up`, a virtual environment, an editor's copies; nor scenarios."""
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix in SUFFIXES and file.is_file()
+    return not hidden and file.suffix in SUFFIXES and not is_scenario_file(file) and file.is_file()
 
 
-def _upload(server: Server, path: str, file: Path) -> dict[str, Any]:
+def _settings(
+    files: Sequence[Path],
+    id: str | None,
+    version: str | None,
+    type: MachineType | None,
+    resources: Path | None,
+) -> UploadSettings:
+    if id is not None and len(files) > 1:
+        raise UsageError(f"--id names one definition, but there are {len(files)} files")
+    table = None if resources is None else json_object_argument(f"@{resources}", "--resources")
+    return UploadSettings(id, version, None if type is None else type.value, table)
+
+
+def _query(upload: UploadSettings) -> dict[str, str]:
+    said = {"id": upload.id, "version": upload.version, "type": upload.type}
+    if upload.resources is not None:
+        said["resources"] = orjson.dumps(upload.resources).decode()
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _upload(server: Server, path: str, file: Path, upload: UploadSettings) -> dict[str, Any]:
     content = read_file(file)
     kind = SUFFIXES.get(file.suffix, "application/yaml")
     try:
@@ -126,7 +192,7 @@ def _upload(server: Server, path: str, file: Path) -> dict[str, Any]:
             path,
             content=content,
             headers={"Content-Type": kind},
-            params={"file": file.name},
+            params={"file": file.name, **_query(upload)},
         )
     except CommandFailed as failure:
         if failure.exit_code != CommandFailed.exit_code or not isinstance(failure.document, dict):

@@ -10,14 +10,22 @@ from importlib.metadata import version as installed_version
 import typer
 
 from stepwell_cli import (
+    check_command,
     dead_letters,
     definitions,
     demo,
     devices,
     doctor,
     events,
+    explore,
+    generate_tests,
+    graph,
+    import_asl,
     instances,
     processes,
+    schema_command,
+    simulate,
+    test_command,
 )
 from stepwell_cli.command import JsonOption, StepwellCommand
 from stepwell_cli.output import console, print_document
@@ -35,7 +43,24 @@ def create_app() -> typer.Typer:
     app = typer.Typer(
         help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode=None
     )
-    for part in (processes, definitions, instances, events, dead_letters, devices, doctor, demo):
+    for part in (
+        processes,
+        definitions,
+        instances,
+        events,
+        dead_letters,
+        devices,
+        doctor,
+        demo,
+        check_command,
+        simulate,
+        explore,
+        generate_tests,
+        test_command,
+        graph,
+        schema_command,
+        import_asl,
+    ):
         part.add_to(app)
     app.command("version", cls=StepwellCommand)(version)
     return app

@@ -3,19 +3,18 @@
 Programs are cached by (id, version) for ever, since a version never changes; only what is *latest* is read again.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
-from stepwell_interpreter.lower import DefinitionProblem, DefinitionProblems, lower
+from stepwell_interpreter.compile import compile_document, compile_source
 from stepwell_interpreter.program import Program
+from stepwell_interpreter.scenarios.gate import gate
+from stepwell_schemas.asl_upload import UploadSettings
 from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
-from stepwell_schemas.loader import Format, LoadResult, load_definition
-from stepwell_schemas.problems import Finding, Positions, Problem, located
-from stepwell_schemas.workflow import WorkflowDefinition
+from stepwell_schemas.loader import Format, LoadResult
+from stepwell_schemas.problems import Problem
 from stepwell_store.protocol import PublishResult, Store
 
 log = logging.getLogger("stepwell.engine")
@@ -126,36 +125,57 @@ class PublishOutcome:
 
 def compile_stored(stored: StoredDefinition) -> Program:
     """The program of a stored version. It was checked when it was published, so a failure here is ours."""
-    definition = WorkflowDefinition.model_validate(stored.document)
-    return lower(definition, stored.activities, stored.hash)
+    return compile_document(stored.document, stored.activities, stored.hash, stored.dialect)
 
 
 def check(
-    store: Store, source: str | bytes, *, file: str | None = None, source_format: Format | None = None
+    store: Store,
+    source: str | bytes,
+    *,
+    file: str | None = None,
+    source_format: Format | None = None,
+    upload: UploadSettings = UploadSettings(),  # noqa: B008  # frozen
 ) -> tuple[StoredDefinition | None, list[Problem]]:
     """All that an upload is checked for, without storing it. A definition comes back only when there is no error."""
-    loaded = load_definition(source, file=file, format=source_format)
-    problems = list(loaded.problems)
-    if loaded.definition is None or loaded.document is None or _has_error(problems):
-        return None, problems
     activities = store.activities()
-    digest = content_hash(loaded.document)
-    try:
-        program = lower(loaded.definition, activities, digest)
-    except DefinitionProblems as raised:
-        return None, problems + [_located(problem, loaded, file) for problem in raised.problems]
-    problems += _check_children(store, program, loaded.definition.id)
+    compiled = compile_source(
+        source,
+        activities=activities,
+        file=file,
+        format=source_format,
+        id=upload.id,
+        version=upload.version,
+        type=upload.type,
+        resources=upload.resources,
+    )
+    program, loaded = compiled.program, compiled.loaded
+    problems = list(compiled.problems)
+    if program is None or loaded.document is None:
+        return None, problems
+    failed = gate(compiled, activities, file=file)
+    if failed:
+        return None, [*problems, *failed]
+    problems += _check_children(store, program, program.id)
+    text, text_format = _kept_source(source, loaded)
     stored = StoredDefinition(
-        id=loaded.definition.id,
-        version=loaded.definition.version,
-        hash=digest,
+        id=program.id,
+        version=program.version,
+        hash=program.hash,
         document=loaded.document,
-        source=source.decode() if isinstance(source, bytes) else source,
-        source_format="json" if loaded.format == "json" else "yaml",
+        source=text,
+        source_format=text_format,
+        dialect=loaded.dialect,
         activities=_used(activities, program),
         created_ms=0,
     )
     return stored, problems
+
+
+def _kept_source(source: str | bytes, loaded: LoadResult) -> tuple[str, Format]:
+    """What was uploaded, or its envelope where a part of it was said beside the upload."""
+    if loaded.asl is not None and loaded.completed:
+        return orjson.dumps(loaded.document, option=orjson.OPT_INDENT_2).decode(), "json"
+    return source.decode() if isinstance(source, bytes) else source, loaded.format
 
 
 def publish(
@@ -166,34 +186,14 @@ def publish(
     actor: str | None = None,
     file: str | None = None,
     source_format: Format | None = None,
+    upload: UploadSettings = UploadSettings(),  # noqa: B008  # frozen
 ) -> PublishOutcome:
     """Check an upload and store it as an immutable version. Warnings do not stop it."""
-    stored, problems = check(store, source, file=file, source_format=source_format)
+    stored, problems = check(store, source, file=file, source_format=source_format, upload=upload)
     if stored is None:
         return PublishOutcome(None, None, problems)
     stored = stored.model_copy(update={"created_ms": now_ms, "created_by": actor})
     return PublishOutcome(store.publish_definition(stored), stored, problems)
-
-
-def content_hash(document: object) -> str:
-    """blake2b-16 of the document as JSON with sorted keys; layout and comments of the source do not count."""
-    return hashlib.blake2b(orjson.dumps(document, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
-
-
-def _located(problem: DefinitionProblem, loaded: LoadResult, file: str | None) -> Problem:
-    """A finding of lowering with its place in the source."""
-    path: list[str | int] = []
-    node: Any = loaded.document
-    for part in problem.pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        path.append(int(name) if isinstance(node, list) else name)
-        node = node[path[-1]] if isinstance(node, list | dict) else None  # type: ignore[index]  # as just built
-    finding = Finding(problem.code, problem.message, tuple(path), help=problem.help)
-    return located(finding, loaded.positions or Positions(), file)
-
-
-def _has_error(problems: Sequence[Problem]) -> bool:
-    return any(problem.severity == "error" for problem in problems)
 
 
 def _used(activities: Mapping[str, ActivityDescription], program: Program) -> dict[str, ActivityDescription]:

@@ -4,7 +4,7 @@ The one way in for uploads, `check`, `simulate` and the scenario runner, so that
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,15 @@ from stepwell_schemas.problems import (
 )
 from stepwell_schemas.workflow import WorkflowDefinition
 
+from stepwell_interpreter.asl.lower import lower_asl
 from stepwell_interpreter.asl.resources import ANY, Anything, ResourceTable
+from stepwell_interpreter.asl.validate import validate_asl
 from stepwell_interpreter.findings import DefinitionProblems
 from stepwell_interpreter.lower import lower
 from stepwell_interpreter.program import Program
+from stepwell_interpreter.verification.findings import VerificationProblem
+from stepwell_interpreter.verification.silencing import silence
+from stepwell_interpreter.verification.verify import verify
 
 _SEVERITIES: dict[str, Severity] = {"ERROR": "error", "WARNING": "warning"}
 
@@ -99,7 +104,7 @@ def compile_source(
             place(each.code, each.pointer, each.message, each.help, loaded, file) for each in raised.problems
         ]
         return Compiled(None, (*loaded.problems, *found), loaded)
-    return Compiled(program, loaded.problems, loaded)
+    return _verified(program, loaded, loaded.definition, known, file)
 
 
 def compile_document(
@@ -115,6 +120,28 @@ def compile_document(
     return lower(WorkflowDefinition.model_validate(document), activities, program_hash)
 
 
+def _verified(
+    program: Program,
+    loaded: LoadResult,
+    definition: WorkflowDefinition,
+    known: Mapping[str, ActivityDescription],
+    file: str | None,
+) -> Compiled:
+    """What verification has to say is added, and what the definition silences with a reason taken away."""
+
+    def placed(found: Iterable[VerificationProblem]) -> list[Problem]:
+        return [
+            place(each.code, each.pointer, each.message, each.help, loaded, file, each.severity)
+            for each in found
+        ]
+
+    document = loaded.document or {}
+    left, ignores = silence(definition, [*loaded.problems, *placed(verify(definition, document, known))])
+    problems = sorted([*left, *placed(ignores)], key=lambda each: (each.line or 0, each.column or 0))
+    sound = all(problem.severity != "error" for problem in problems)
+    return Compiled(program if sound else None, tuple(problems), loaded)
+
+
 def _compile_asl(
     loaded: LoadResult,
     asl: AslDocument,
@@ -122,11 +149,9 @@ def _compile_asl(
     file: str | None,
     table: ResourceTable,
 ) -> Compiled:
-    from stepwell_interpreter.asl.validate import validate_asl
-
     positions = loaded.positions or Positions()
     problems = list(loaded.problems)
-    for each in validate_asl(asl.definition, type=asl.type, resources=table):
+    for each in validate_asl(asl.definition, type=asl.type, resources=table, warnings=True):
         path = (*asl.base, *(each.path or ()))
         finding = Finding(each.code, each.message, path, _SEVERITIES[each.severity], each.help or None)
         problems.append(located(finding, positions, file))
@@ -149,8 +174,6 @@ def _lower(
     activities: Mapping[str, ActivityDescription],
     table: ResourceTable,
 ) -> Program:
-    from stepwell_interpreter.asl.lower import lower_asl
-
     return lower_asl(
         asl.definition,
         id=asl.id,

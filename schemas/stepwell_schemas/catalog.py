@@ -33,6 +33,8 @@ class StoredDefinition(BaseModel):
     document: dict[str, Any]
     source: str
     source_format: Literal["yaml", "json"] = "yaml"
+    dialect: Literal["native", "asl"] = "native"
+    """Of an `asl` definition the document is the envelope, with the definition as an object."""
     activities: dict[str, ActivityDescription] = Field(default_factory=dict)
     created_ms: int
     created_by: str | None = None

@@ -4,6 +4,7 @@ Instances are values: `decide` never changes one it was given, it returns a new 
 """
 
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Literal
 
 Status = Literal["running", "succeeded", "failed", "timedOut", "cancelled", "quarantined"]
@@ -116,9 +117,15 @@ _FRAME_DEFAULTS: dict[str, Any] = {
 }
 
 
+_NAMES = tuple(name for name in Instance.__slots__ if name != "frames")
+_values = attrgetter(*_NAMES)
+_rare_values = attrgetter(*_FRAME_DEFAULTS)
+_NOTHING_RARE = tuple(_FRAME_DEFAULTS.values())
+
+
 def to_wire(instance: Instance) -> dict[str, Any]:
     """The JSON object that is stored. `from_wire(to_wire(x)) == x` for every instance."""
-    wire = {name: getattr(instance, name) for name in Instance.__slots__ if name != "frames"}
+    wire: dict[str, Any] = dict(zip(_NAMES, _values(instance), strict=True))
     wire["frames"] = [_frame_to_wire(frame) for frame in instance.frames.values()]
     return wire
 
@@ -142,10 +149,11 @@ def _frame_to_wire(frame: Frame) -> dict[str, Any]:
         "waits": [[wait.type, wait.match, wait.name, wait.opened_ms, wait.from_now] for wait in frame.waits],
         "retries": frame.retries,
     }
-    for name, default in _FRAME_DEFAULTS.items():
-        value = getattr(frame, name)
-        if value is not default:
-            wire[name] = value
+    rare = _rare_values(frame)
+    if rare != _NOTHING_RARE:
+        for (name, default), value in zip(_FRAME_DEFAULTS.items(), rare, strict=True):
+            if value is not default:
+                wire[name] = value
     return wire
 
 

@@ -1,14 +1,16 @@
 """Loads a definition: text, document, schema check, models, structure. Bad input becomes problems, never an exception.
 
 The document is plain JSON; the published schema judges it before the models are built, as any other tool would.
+Of an Amazon States Language document only the envelope is judged here; the rest is for `stepwell_interpreter.asl`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from stepwell_schemas.asl_upload import AslDocument, UploadSettings, enveloped, is_asl, is_bare
 from stepwell_schemas.embedded_schemas import check_embedded_schemas
 from stepwell_schemas.json_reader import read_json
 from stepwell_schemas.problems import Finding, PathInDocument, Positions, Problem, kind_of, located
@@ -19,12 +21,16 @@ from stepwell_schemas.workflow import WorkflowDefinition
 from stepwell_schemas.yaml_reader import read_yaml
 
 Format = Literal["yaml", "json"]
+Dialect = Literal["native", "asl"]
 MAX_PROBLEMS = 300
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What came of a source. `document` is there when it could be read, `definition` when it has no errors."""
+    """What came of a source. `document` is there when it could be read.
+
+    `definition` (native) or `asl` is there when it has no errors; an ASL `document` is the envelope.
+    """
 
     document: dict[str, Any] | None
     definition: WorkflowDefinition | None
@@ -32,6 +38,10 @@ class LoadResult:
     source: str = ""
     format: Format = "yaml"
     positions: Positions | None = None
+    dialect: Dialect = "native"
+    asl: AslDocument | None = None
+    completed: bool = False
+    """Whether something of the document was said beside the source (the id of an ASL definition, say)."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -40,18 +50,25 @@ class LoadResult:
 
 
 def load_definition(
-    source: str | bytes | Path, *, file: str | None = None, format: Format | None = None
+    source: str | bytes | Path,
+    *,
+    file: str | None = None,
+    format: Format | None = None,
+    upload: UploadSettings = UploadSettings(),  # noqa: B008  # frozen
 ) -> LoadResult:
     """Load a definition from its text (`str` or UTF-8 `bytes`) or from a file (`Path`).
 
     `file` is the name used in problems. Without `format` the file's suffix decides, then the look of the text.
+    `upload` is what is said beside an Amazon States Language document; a native one says all of it itself.
     """
     label = file or (str(source) if isinstance(source, Path) else None)
     try:
         text = read_source(source, label)
         form = format or _format_of(text)
         document, positions, notes = _read(text.text, form)
-        return _checked(document, positions, notes, text, form)
+        if isinstance(document, dict) and is_asl(document):
+            return _checked_asl(document, positions, notes, text, form, upload)
+        return _checked(document, positions, notes + _unused(upload), text, form)
     except SyntaxFault as fault:
         return LoadResult(None, None, (_problem(fault, label),), format=format or "yaml")
     except RecursionError:
@@ -83,15 +100,6 @@ def _checked(
     definition = None
     if not isinstance(document, dict):
         findings.append(Finding("wrong-type", f"a definition is an object, not {kind_of(document)}"))
-    elif "StartAt" in document and "States" in document:
-        findings.append(
-            Finding(
-                "other-dialect",
-                "this is an Amazon States Language document (StartAt, States); this version reads startAt, states",
-                ("StartAt",),
-                at_key=True,
-            )
-        )
     else:
         shape = check_against_schema(document)
         findings += shape + check_targets(document) + check_embedded_schemas(document)
@@ -101,11 +109,55 @@ def _checked(
         # Where a name is misspelt, all that it should have led to would be told as unreachable.
         if all(finding.severity != "error" for finding in findings):
             findings += check_reachability(document) + check_bounds(document)
-    problems = [located(finding, positions, text.file) for finding in findings[:MAX_PROBLEMS]]
-    problems.sort(key=lambda problem: (problem.line or 0, problem.column or 0))
+    problems = _placed(findings, positions, text)
     sound = definition if all(problem.severity != "error" for problem in problems) else None
     kept = document if isinstance(document, dict) else None
     return LoadResult(kept, sound, tuple(problems), text.text, form, positions)
+
+
+def _checked_asl(
+    document: dict[str, Any],
+    positions: Positions,
+    notes: list[Finding],
+    text: SourceText,
+    form: Format,
+    upload: UploadSettings,
+) -> LoadResult:
+    envelope, findings = enveloped(document, upload)
+    if not findings:
+        findings = check_against_schema(envelope, "asl-upload.schema.json")
+    bare = is_bare(document)
+    if bare:
+        # What the envelope's findings are about was given beside the document, which has no place for it.
+        findings = [replace(finding, path=()) for finding in findings]
+    problems = _placed(notes + findings, positions, text)
+    refused = any(problem.severity == "error" for problem in problems)
+    asl = (
+        None if refused else replace(AslDocument.of_envelope(envelope), base=() if bare else ("definition",))
+    )
+    return LoadResult(
+        envelope,
+        None,
+        tuple(problems),
+        text.text,
+        form,
+        positions,
+        "asl",
+        asl,
+        completed=bare or upload.says_any,
+    )
+
+
+def _unused(upload: UploadSettings) -> list[Finding]:
+    if not upload.says_any:
+        return []
+    message = "id, version, type and resources beside an upload are for Amazon States Language; this one says its own"
+    return [Finding("unused-setting", message, severity="warning")]
+
+
+def _placed(findings: list[Finding], positions: Positions, text: SourceText) -> list[Problem]:
+    problems = [located(finding, positions, text.file) for finding in findings[:MAX_PROBLEMS]]
+    return sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0))
 
 
 def _built(document: dict[str, Any]) -> tuple[WorkflowDefinition | None, list[Finding]]:

@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from stepwell_schemas.asl_upload import asl_upload_schema
 from stepwell_schemas.event_schema import event_schema
+from stepwell_schemas.scenario_schema import scenario_schema
 from stepwell_schemas.stored_schema import command_schema, history_schema, instance_schema, record_schema
 from stepwell_schemas.workflow_schema import workflow_schema
 
@@ -20,6 +22,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     """Every published schema by its file's name."""
     return {
         "workflow.schema.json": workflow_schema(),
+        "asl-upload.schema.json": asl_upload_schema(),
+        "scenarios.schema.json": scenario_schema(),
         "event.schema.json": event_schema(),
         "record.schema.json": record_schema(),
         "command.schema.json": command_schema(),

@@ -21,16 +21,16 @@ _Error = Any
 """A jsonschema ValidationError: its type hints call every attribute possibly unset, so they are of no use."""
 
 
-def check_against_schema(document: Any) -> list[Finding]:
-    """What the published schema has against the document, in its order; at most MAX_FINDINGS."""
-    errors = _validator().iter_errors(document)
+def check_against_schema(document: Any, schema: str = "workflow.schema.json") -> list[Finding]:
+    """What a published schema has against the document, in its order; at most MAX_FINDINGS."""
+    errors = _validator(schema).iter_errors(document)
     findings = (finding for error in errors for finding in _findings(error))
     return _without_echoes(list(islice(findings, MAX_FINDINGS)))
 
 
 @cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(published("workflow.schema.json"))
+def _validator(schema: str) -> Draft202012Validator:
+    return Draft202012Validator(published(schema))
 
 
 def _findings(error: _Error) -> Iterator[Finding]:

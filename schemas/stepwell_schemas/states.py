@@ -192,7 +192,7 @@ WAIT_FORMS = ("duration", "timestamp", "event", "anyOf", "allOf", "absence")
 
 
 class WaitState(ResultState):
-    """Waits for time or for events, in exactly one of the forms of `WAIT_FORMS`."""
+    """Waits for time or for events: exactly one of duration, timestamp, event, anyOf, allOf, absence."""
 
     type: Annotated[Literal["wait"], Word("wait")]
     duration: Duration | None = None

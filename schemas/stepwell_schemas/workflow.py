@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from stepwell_schemas.assertions import Assertion
+from stepwell_schemas.scenario import Scenarios
 from stepwell_schemas.states import (
     Retries,
     State,
@@ -81,6 +83,24 @@ class Configuration(LanguageModel):
     """How much of a device's events is kept."""
 
 
+class Ignore(LanguageModel):
+    """A finding of the checks that is meant."""
+
+    code: str
+    """The finding's code."""
+    reason: str | None = None
+    """Why it is meant; an ignore without a reason is itself told."""
+    at: str | None = None
+    """Only there: a JSON pointer into the definition, or the name of a state."""
+
+
+class Checks(LanguageModel):
+    """What the checks at upload are to leave out."""
+
+    ignore: list[Ignore] = Field(default_factory=list)
+    """Findings that are meant."""
+
+
 class WorkflowDefinition(LanguageModel):
     """A Stepwell workflow definition."""
 
@@ -120,3 +140,9 @@ class WorkflowDefinition(LanguageModel):
     """The first state."""
     states: dict[StateName, State] = Field(min_length=1)
     """The states by name."""
+    checks: Checks = Field(default_factory=Checks)
+    """How the checks at upload are to judge this definition, such as findings that are meant."""
+    tests: Scenarios = Field(default_factory=list)
+    """Scenarios that the definition must pass; an upload is refused when one fails."""
+    assertions: list[Assertion] = Field(default_factory=list, max_length=100, alias="assert")
+    """What must hold in every run; `stepwell explore` looks for one that breaks it."""

@@ -17,13 +17,13 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def workflow_schema() -> dict[str, Any]:
     """The published schema of the native dialect. A new object at each call."""
     generated = WorkflowDefinition.model_json_schema(by_alias=True, mode="validation")
-    definitions = {name: _tidy(schema) for name, schema in generated.pop("$defs").items()}
+    definitions = {name: tidy(schema) for name, schema in generated.pop("$defs").items()}
     for name, rules in _rules_between_keys().items():
         definitions[name].update(rules)
     for kind, model in STATE_MODELS.items():
         definitions[model.__name__]["properties"]["type"] = _type_schema((kind,))
     definitions["State"] = _state_schema()
-    root = _tidy(generated)
+    root = tidy(generated)
     root["title"] = "Stepwell workflow"
     return {"$schema": DIALECT, "$id": SCHEMA_ID, **root, "$defs": dict(sorted(definitions.items()))}
 
@@ -46,7 +46,13 @@ def _state_schema() -> dict[str, Any]:
 
 
 def _type_schema(kinds: tuple[str, ...]) -> dict[str, Any]:
-    return {**word_schema(kinds), "description": "What the state does (in any case)."}
+    listed, any_case = word_schema(kinds)["anyOf"]
+    told = [(STATE_MODELS[kind].__doc__ or kind).strip().partition("\n")[0] for kind in kinds]
+    return {
+        "type": "string",
+        "anyOf": [{**listed, "enumDescriptions": told, "markdownEnumDescriptions": told}, any_case],
+        "description": "What the state does (in any case).",
+    }
 
 
 def _pattern_of(kind: str) -> dict[str, Any]:
@@ -75,10 +81,10 @@ def _one_of(*keys: str) -> list[dict[str, Any]]:
     return [{"required": [key]} for key in keys]
 
 
-def _tidy(schema: Any) -> Any:
+def tidy(schema: Any) -> Any:
     """The same schema without noise: generated titles, null defaults and the null they stand for."""
     if isinstance(schema, list):
-        return [_tidy(item) for item in schema]
+        return [tidy(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("oneOf") and all("State" in str(branch.get("$ref", "")) for branch in schema["oneOf"]):
@@ -88,7 +94,7 @@ def _tidy(schema: Any) -> Any:
         if key == "properties"
         else content
         if key in ("default", "enum", "required", "dependentRequired")
-        else _tidy(content)
+        else tidy(content)
         for key, content in schema.items()
     }
     return _named_keys(tidied)
@@ -102,7 +108,7 @@ def _property(name: str, schema: dict[str, Any]) -> Any:
         del shaped["default"]
         if name != "resultPath" and "anyOf" in shaped:
             shaped = _without_null(shaped)
-    return _tidy(shaped)
+    return tidy(shaped)
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -313,7 +313,7 @@ def test_a_day_that_does_not_exist_is_refused() -> None:
 
 
 def test_amazon_states_language_is_recognised() -> None:
-    assert only("StartAt: A\nStates: {}").code == "other-dialect"
+    assert load("StartAt: A\nStates: {}").dialect == "asl"
 
 
 @pytest.mark.parametrize("text", ["5", "[1]", "hello", "'x'"])

@@ -64,7 +64,7 @@ def test_every_key_is_explained_for_editors() -> None:
 def test_no_object_of_the_language_takes_unknown_keys() -> None:
     schema = publish.published("workflow.schema.json")
     for name, part in {"": schema, **schema["$defs"]}.items():
-        if name != "State":
+        if name not in ("State", "PathItem"):
             assert part["additionalProperties"] is False, name
 
 

@@ -4,10 +4,12 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Query
+from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from stepwell_engine.catalog import PublishOutcome, check, publish
+from stepwell_schemas.asl_upload import MachineType, UploadSettings
 from stepwell_schemas.bodies import (
     ActivityList,
     ActivitySummary,
@@ -22,10 +24,11 @@ from stepwell_schemas.catalog import StoredDefinition
 from stepwell_schemas.durations import format_ms
 from stepwell_schemas.loader import Format
 from stepwell_schemas.problems import Problem, did_you_mean
+from stepwell_schemas.workflow import ID_PATTERN, VERSION_PATTERN
 
 from stepwell_api import reading
 from stepwell_api.access import actor_of
-from stepwell_api.problems import ProblemRaised
+from stepwell_api.problems import ProblemRaised, field_problem
 from stepwell_api.services import Services, now_ms, services_of
 
 router = APIRouter(tags=["definitions"])
@@ -35,9 +38,27 @@ SNIFFED_TYPES = ("", "text/plain", "application/octet-stream")
 
 
 class UploadQuery(reading.Query):
-    """`file` is the name that problems show."""
+    """`file` is the name that problems show; the others are for Amazon States Language, which lacks them."""
 
     file: Annotated[str, Query(max_length=255, pattern=r"^[^\x00-\x1f]+$")] | None = None
+    id: Annotated[str, Query(pattern=ID_PATTERN)] | None = None
+    version: Annotated[str, Query(pattern=VERSION_PATTERN, max_length=128)] | None = None
+    type: MachineType | None = None
+    resources: Annotated[str, Query(max_length=65536)] | None = None
+
+    def settings(self) -> UploadSettings:
+        """What is said beside the upload. Raises ProblemRaised for resources that are no JSON object of texts."""
+        return UploadSettings(self.id, self.version, self.type, self._table())
+
+    def _table(self) -> dict[str, str] | None:
+        if self.resources is None:
+            return None
+        try:
+            return TypeAdapter(dict[str, str]).validate_json(self.resources, strict=True)
+        except ValidationError as error:
+            found = error.errors(include_url=False)[0]["msg"]
+            message = f"resources is a JSON object, a Resource -> the activity it means: {found}"
+            raise field_problem("/query/resources", message) from None
 
 
 Upload = Annotated[UploadQuery, Query()]
@@ -51,6 +72,7 @@ async def upload(request: Request, query: Upload, services: Use) -> Response:
     201 created, 200 it was there already, 409 the version holds other content, 422 with every problem's place.
     """
     source, source_format = await _source(request)
+    settings = query.settings()
     actor = actor_of(request)
 
     def store() -> PublishOutcome:
@@ -61,6 +83,7 @@ async def upload(request: Request, query: Upload, services: Use) -> Response:
             actor=actor,
             file=query.file,
             source_format=source_format,
+            upload=settings,
         )
 
     outcome = await run_in_threadpool(store)
@@ -91,7 +114,12 @@ async def validate(request: Request, query: Upload, services: Use) -> Definition
     """Check a definition without storing it. The answer is 200 also when it is not valid."""
     source, source_format = await _source(request)
     stored, problems = await run_in_threadpool(
-        check, services.store, source, file=query.file, source_format=source_format
+        check,
+        services.store,
+        source,
+        file=query.file,
+        source_format=source_format,
+        upload=query.settings(),
     )
     return DefinitionUpload(
         valid=stored is not None,
@@ -192,6 +220,12 @@ def _shown(problem: Problem) -> DefinitionProblem:
     )
 
 
+def stored_version(services: Services, id: str, version: str) -> StoredDefinition:
+    """One version, or the `latest`. Raises ProblemRaised (404) saying what there is instead."""
+    latest = services.store.definitions().get(id)
+    return _version(services, id, latest if version == "latest" and latest is not None else version)
+
+
 def _version(services: Services, id: str, version: str) -> StoredDefinition:
     versions = services.store.versions(id)
     for stored in versions:
@@ -234,6 +268,7 @@ def _summary(stored: StoredDefinition, *, latest: bool) -> DefinitionSummary:
     return DefinitionSummary(
         id=stored.id,
         version=stored.version,
+        dialect=stored.dialect,
         name=document.get("name"),
         description=document.get("description"),
         hash=stored.hash,

@@ -7,6 +7,7 @@ from stepwell_schemas.instance import Frame
 
 from stepwell_interpreter.asl.amounts import seconds_of, wait_moment, wait_seconds
 from stepwell_interpreter.asl.expressions import (
+    Evaluate,
     Language,
     compile_assign,
     compile_choice_rule,
@@ -17,7 +18,7 @@ from stepwell_interpreter.asl.expressions import (
     compile_result_path,
     compile_value,
 )
-from stepwell_interpreter.asl.flow import AslFlow, CatchFlow
+from stepwell_interpreter.asl.flow import AslFlow, Assignments, CatchFlow
 from stepwell_interpreter.asl.lower_map import lower_map
 from stepwell_interpreter.asl.lower_task import lower_task
 from stepwell_interpreter.asl.lowering import Lowering, fixed
@@ -50,7 +51,7 @@ def lower_state(
         "name": name,
         "next": state.get("Next"),
         "retry": tuple(_retry(rule) for rule in state.get("Retry", ())),
-        "catch": tuple(_catch(rule, language) for rule in state.get("Catch", ())),
+        "catch": tuple(_catch(rule, number, language) for number, rule in enumerate(state.get("Catch", ()))),
         "data": flow_of(state, language, told=told),
     }
     return _KINDS[state["Type"]](state, pointer, language, lowering, common)
@@ -103,14 +104,14 @@ def _retry(rule: State) -> RetryRule:
     )
 
 
-def _catch(rule: State, language: Language) -> CatchRule:
+def _catch(rule: State, number: int, language: Language) -> CatchRule:
     result_path = None
     if language == "JSONPath" and rule.get("ResultPath", "$") != "$":
         result_path = compile_result_path(rule["ResultPath"])
     flow = CatchFlow(
         result_path=result_path,
-        output=compile_payload(rule["Output"], "Output", language) if "Output" in rule else None,
-        assign=compile_assign(rule["Assign"], language) if "Assign" in rule else None,
+        output=_output(rule, f"Catch[{number}]", language),
+        assign=_assign(rule, f"Catch[{number}]", language),
     )
     return CatchRule(tuple(rule["ErrorEquals"]), rule["Next"], None, flow)
 
@@ -135,7 +136,9 @@ def _choice(state: State, pointer: str, language: Language, lowering: Lowering, 
         place = pointer_to("", "Choices", number)
         holds = compile_choice_rule(rule, language, place)
         rules.append(
-            ChoiceRule(_condition(holds, number), rule["Next"], _rule_flow(rule, common["data"], language))
+            ChoiceRule(
+                _condition(holds, number), rule["Next"], _rule_flow(rule, number, common["data"], language)
+            )
         )
     common["next"] = state.get("Default")
     return ChoiceStep(**common, rules=tuple(rules))
@@ -150,17 +153,25 @@ def _condition(holds: Callable[[AslScope], bool], number: int) -> Condition:
     return Condition(test, ())
 
 
-def _rule_flow(rule: State, flow: AslFlow, language: Language) -> AslFlow | None:
+def _rule_flow(rule: State, number: int, flow: AslFlow, language: Language) -> AslFlow | None:
     """A rule that holds has its own Assign and Output; those of the state are for the default."""
     return AslFlow(
         passes=True,
         input_path=flow.input_path,
         output_path=flow.output_path,
-        output=compile_payload(rule["Output"], "Output", language) if "Output" in rule else flow.output,
-        assign=compile_assign(rule["Assign"], language) if "Assign" in rule else None,
+        output=_output(rule, f"Choices[{number}]", language) or flow.output,
+        assign=_assign(rule, f"Choices[{number}]", language),
         jsonata=flow.jsonata,
         told=flow.told,
     )
+
+
+def _output(rule: State, place: str, language: Language) -> Evaluate | None:
+    return compile_payload(rule["Output"], f"{place}/Output", language) if "Output" in rule else None
+
+
+def _assign(rule: State, place: str, language: Language) -> Assignments | None:
+    return compile_assign(rule["Assign"], language, f"{place}/Assign") if "Assign" in rule else None
 
 
 def _wait(state: State, pointer: str, language: Language, lowering: Lowering, common: Common) -> WaitStep:

@@ -1,0 +1,1 @@
+"""Running a definition without a server: a small world with virtual time around `decide`."""
