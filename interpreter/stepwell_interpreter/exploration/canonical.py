@@ -1,0 +1,230 @@
+"""What makes two instances the same to an exploration: a small tuple, made cheaply from what has changed.
+
+Times, visits, tokens, numbers of tries and inputs are left out: nothing that follows depends on them. Iterations of
+one map are told apart by what they are doing, not by their number. Timers count by the order in which they are due.
+Documents and frames are written once and then known by a number; frames that a decision left alone keep theirs.
+"""
+
+import re
+from typing import Any, Final
+
+import orjson
+from stepwell_schemas.instance import TERMINAL, Frame, Instance
+
+from stepwell_interpreter.exploration.moves import Timers
+from stepwell_interpreter.exploration.tally import Tally
+
+Key = tuple[Any, ...]
+FrameKeys = dict[str, tuple[Frame, int]]
+"""Frame id -> the frame itself and its number."""
+
+MOST_ALIKE: Final = 2
+"""So many equal entries of the undo log count; more of them make no other state."""
+_VISIT: Final = re.compile(rb'"visit":\d+')
+_CURRENT: Final = ("activity", "state", "step")
+
+
+Document = tuple[dict[str, tuple[Any, tuple[str, int]]], int]
+"""The members of a `$.state` with their numbers, and its own number."""
+NO_DOCUMENT: Final[Document] = ({}, 0)
+
+
+class Canon:
+    """Makes keys. One per exploration: the numbers it gives mean nothing elsewhere.
+
+    `maps`: whether the program has map states, whose iterations are to be told apart by what they do.
+    """
+
+    def __init__(self, *, maps: bool, frames_matter: bool) -> None:
+        self._maps = maps
+        self._frames_matter = frames_matter
+        self._numbers: dict[Any, int] = {}
+        self._inputs: dict[int, tuple[Any, int]] = {}
+
+    def frames(self, instance: Instance, before: FrameKeys) -> FrameKeys:
+        """The numbers of all frames; those that are the same as before are not looked at again."""
+        keys: FrameKeys = {}
+        for id, frame in instance.frames.items():
+            known = before.get(id)
+            if known is not None and known[0] is frame:
+                keys[id] = known
+            else:
+                keys[id] = (frame, self._number(self._frame(frame)))
+        return keys
+
+    def document(self, state: dict[str, Any], before: Document) -> Document:
+        """The number of a `$.state`; members that are the same as before are not written again."""
+        known = before[0]
+        members = dict(known)
+        for name, value in state.items():
+            member = known.get(name)
+            if member is None or member[0] is not value:
+                members[name] = (value, (name, self._document(value)))
+        if len(members) > len(state):
+            members = {name: member for name, member in members.items() if name in state}
+        return members, self._number(frozenset([member[1] for member in members.values()]))
+
+    def key(
+        self, instance: Instance, frames: FrameKeys, document: Document, timers: Timers, tally: Tally,
+        reported: frozenset[int],
+    ) -> Key:  # fmt: skip
+        """The key of a state."""
+        if instance.status in TERMINAL:
+            left = frozenset((entry["state"], entry["visit"] in reported) for entry in instance.undo)
+            return (
+                instance.status,
+                document[1],
+                instance.error,
+                self._document(instance.output),
+                left,
+                tally.counts,
+            )
+        if self._maps and len(frames) > 1:
+            ranks = _ranks(timers)
+            standing: Any = (self._tree("0", _children(instance), frames, ranks), ranks.get(""))
+        else:
+            standing = (tuple(sorted([number for _, number in frames.values()])), _order(timers))
+        return (
+            standing,
+            document[1],
+            self._undo(instance, reported) if instance.undo else (),
+            tally.counts,
+            tally.uncertain and frozenset(id for id, _ in tally.uncertain),
+            instance.ending is None,
+            self._input(instance.input),
+        )
+
+    def twins(self, instance: Instance, frames: FrameKeys, timers: Timers) -> frozenset[str]:
+        """Frames of iterations that do just what an earlier one of the same map does: what happens to them is known."""
+        if not self._maps or self._frames_matter or len(frames) < 3:
+            return frozenset()
+        children, ranks = _children(instance), _ranks(timers)
+        twins: set[str] = set()
+        for siblings in children.values():
+            if len(siblings) < 2 or siblings[0].index is None:
+                continue
+            seen = set()
+            for sibling in siblings:
+                tree = self._tree(sibling.id, children, frames, ranks)
+                if tree in seen:
+                    twins.add(sibling.id)
+                seen.add(tree)
+        if not twins:
+            return frozenset()
+        return frozenset(
+            id for id in frames if any(id == twin or id.startswith(twin + ".") for twin in twins)
+        )
+
+    def _tree(self, id: str, children: dict[str, list[Frame]], keys: FrameKeys, ranks: dict[str, Any]) -> Any:
+        below = children.get(id)
+        own = (keys[id][1], ranks.get(id))
+        if below is None:
+            return own
+        inner = [self._tree(child.id, children, keys, ranks) for child in below]
+        if below[0].index is not None:
+            inner.sort(key=repr)
+        return (own, tuple(inner))
+
+    def _frame(self, frame: Frame) -> Key:
+        """Everything about one frame by itself."""
+        work = frame.work
+        # An iteration is known by its item; inside of maps a branch by its name, elsewhere by its frame.
+        who: Any = frame.id
+        if self._maps:
+            who = frame.branch if frame.index is None else self._document(frame.item)
+        return (
+            who,
+            frame.scope,
+            frame.state,
+            frame.phase,
+            tuple(frame.retries.items()) if frame.retries else (),
+            tuple([(wait.type, wait.name, self._document(wait.match)) for wait in frame.waits]),
+            self._work(work),
+            0 if frame.local is None else self._document(frame.local),
+            None if frame.error is None else self._document(frame.error),
+            0 if frame.data is None else self._document(frame.data),
+            0 if frame.variables is None else self._document(frame.variables),
+        )
+
+    def _work(self, work: dict[str, Any]) -> Any:
+        if "items" in work and "results" in work:
+            done = sorted(self._document(result) for result in work["results"] if result is not None)
+            return (len(work["items"]), work["next"], work["running"], work["failures"], tuple(done))
+        if "results" in work:
+            return (self._document(work["results"]), self._document(work["failures"]))
+        if "tried" in work:
+            current = work.get("current", {})
+            named = tuple(current.get(name) for name in _CURRENT)
+            return (work["step"], named, len(work["undone"]), len(work["failed"]), len(work["skipped"]))
+        if "got" in work:
+            return self._document(work["got"])
+        return (work.get("seen"), "token" in work, "child" in work, "early" in work)
+
+    def _undo(self, instance: Instance, reported: frozenset[int]) -> tuple[Any, ...]:
+        entries: dict[tuple[Any, ...], int] = {}
+        for entry in instance.undo:
+            told: tuple[Any, ...] = (entry["scope"], entry["state"], entry["visit"] in reported)
+            if self._frames_matter:
+                told = (*told, entry["frame"], _in_present_run(instance, entry))
+            # A task done again and again is undone again and again: two stand for many.
+            entries[told] = min(entries.pop(told, 0) + 1, MOST_ALIKE)
+        return tuple(entries.items())
+
+    def _input(self, value: Any) -> int:
+        """There are few inputs, and each is always the same object."""
+        known = self._inputs.get(id(value))
+        if known is None:
+            known = self._inputs[id(value)] = (value, self._document(value))
+        return known[1]
+
+    def _document(self, value: Any) -> int:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        if b'"visit":' in text:
+            text = _VISIT.sub(b'"visit":0', text)
+        return self._number(text)
+
+    def _number(self, value: Any) -> int:
+        numbers = self._numbers
+        number = numbers.get(value)
+        if number is None:
+            number = numbers[value] = len(numbers) + 1
+        return number
+
+
+def _order(timers: Timers) -> tuple[Any, ...]:
+    """The timers in the order in which they are due; None stands between two that are not due together."""
+    order: list[Any] = []
+    last = -1
+    for due, frame, what in timers:
+        if due != last:
+            order.append(None)
+            last = due
+        order.append(frame)
+        order.append(what)
+    return tuple(order)
+
+
+def _ranks(timers: Timers) -> dict[str, Any]:
+    """Frame id -> its timers with their places in the order of their due times; "" has the instance's."""
+    ranks: dict[str, Any] = {}
+    place, last = -1, -1
+    for due, frame, what in timers:
+        if due != last:
+            place, last = place + 1, due
+        ranks[frame] = (*ranks.get(frame, ()), (what, place))
+    return ranks
+
+
+def _children(instance: Instance) -> dict[str, list[Frame]]:
+    children: dict[str, list[Frame]] = {}
+    for frame in instance.frames.values():
+        if frame.parent is not None:
+            children.setdefault(frame.parent, []).append(frame)
+    return children
+
+
+def _in_present_run(instance: Instance, entry: dict[str, Any]) -> bool:
+    """Whether an undo belongs to the present run of the branch or iteration it was logged in."""
+    parent = entry["frame"].rpartition(".")[0]
+    frame = instance.frames.get(parent)
+    return frame is not None and entry["visit"] > frame.visit
