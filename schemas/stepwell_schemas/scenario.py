@@ -22,7 +22,6 @@ from stepwell_schemas.words import (
     Count,
     EventType,
     LanguageModel,
-    PositiveCount,
     StateName,
     Word,
     explained,
@@ -30,6 +29,7 @@ from stepwell_schemas.words import (
 
 MAX_SCENARIOS = 2_000
 """So many scenarios one definition or file may hold."""
+MAX_TIMES = 10_000
 ANY_STATES = "..."
 """In an expected path: any states, or none."""
 DEFAULT_NOW = "2026-01-01T00:00:00Z"
@@ -97,7 +97,7 @@ class Outcome(LanguageModel):
     """The item of a map it is for, from 0, or the items from the outermost map inwards; without it, whichever asks."""
     undo: StateName | None = None
     """In a compensation state: the task whose undo it is for; without it, whichever comes."""
-    times: PositiveCount = 1
+    times: Annotated[int, Field(ge=1, le=MAX_TIMES, strict=True)] = 1
     """In a list: so many tries in a row do this."""
 
     @model_validator(mode="after")

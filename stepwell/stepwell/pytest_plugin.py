@@ -37,9 +37,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "ScenarioFile | None":
     """Scenario files are collected by their name, definitions only where that is asked for or they are named."""
-    name = file_path.name
-    if name.endswith(SCENARIO_SUFFIXES):
-        return ScenarioFile.from_parent(parent, path=file_path)
+    if file_path.name.endswith(SCENARIO_SUFFIXES):
+        # Other tools may name their files alike; those name no definition.
+        ours = parent.session.isinitpath(file_path) or b"definition" in file_path.read_bytes()
+        return ScenarioFile.from_parent(parent, path=file_path) if ours else None
     if file_path.suffix not in (".yaml", ".yml", ".json") or not _definitions_wanted(file_path, parent):
         return None
     from stepwell.scenario_files import may_hold_scenarios

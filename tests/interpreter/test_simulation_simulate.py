@@ -1,6 +1,5 @@
 """`simulate`: given outcomes and events in virtual time, and how it says what is wrong with them."""
 
-import time
 from typing import Any
 
 import pytest
@@ -323,8 +322,7 @@ def test_observer_sees_every_decision() -> None:
     assert [applied.record.kind for applied in seen] == ["InstanceStarted", "ActivityCompleted"]
 
 
-def test_thousand_small_simulations_take_well_under_five_seconds() -> None:
-    begin = time.process_time()
+def test_a_thousand_simulations_of_one_definition_do_not_know_of_each_other() -> None:
     for number in range(1000):
-        run(WAITING, {"order": number}, events=[{"at": 60, "type": "Paid", "data": {"order": number}}])
-    assert time.process_time() - begin < 4
+        done = run(WAITING, {"order": number}, events=[{"at": 60, "type": "Paid", "data": {"order": number}}])
+        assert (done.status, done.instance.input) == ("succeeded", {"order": number})

@@ -56,16 +56,18 @@ def pending_of(
 ) -> Pending:
     """What a command has dispatched. The instance is the one after the decision that gave the command."""
     if isinstance(command, StartChild):
-        frame = next(frame for frame in instance.frames.values() if frame.work.get("child") == command.child)
+        frames = instance.frames.values()
+        # A child that nobody waits for has no frame: the task that began it is over already.
+        waiting = next((each for each in frames if each.work.get("child") == command.child), None)
         return Pending(
             token=command.child,
             instance=instance.id,
-            frame=frame.id,
-            state=frame.state,
+            frame="" if waiting is None else waiting.id,
+            state="" if waiting is None else waiting.state,
             name=command.definition,
             input=command.input,
-            number=frame.work.get("number", 1),
-            item=_item(instance, frame),
+            number=1 if waiting is None else waiting.work.get("number", 1),
+            item=() if waiting is None else _item(instance, waiting),
             dispatched_ms=now_ms,
             is_child=True,
         )
