@@ -16,7 +16,7 @@ help:
 	@echo "make demo      install, then run the device-onboarding workflow and show what happens"
 	@echo "make test      install, then run all tests"
 	@echo "make check     format, lint, types, import rules, tidy, tests: what CI runs"
-	@echo "make bench     measure events/s and workflows/s on this machine"
+	@echo "make bench     measure this machine, in some minutes (FULL=1: a million waits, hours)"
 	@echo "make format    rewrite the sources in the project's format"
 	@echo "make coverage  the branch coverage of the pure core"
 	@echo "make wheel     build the wheel and test it installed, without the sources"
@@ -32,6 +32,8 @@ check: lint types imports test
 
 bench: $(VENV)/.installed-dev
 	@for part in interpreter events workflows activities http_door; do $(BIN)/python bench/$$part.py || exit 1; done
+	@for part in latency maps growth waits; do \
+		$(BIN)/python bench/$$part.py $(if $(FULL),--full,--quick) || exit 1; done
 
 format: $(VENV)/.installed-dev
 	@$(BIN)/ruff format $(LINTED)

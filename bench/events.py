@@ -68,12 +68,17 @@ def raw_rate(redis: Redis, bodies: list[bytes]) -> float:
     return len(bodies) / elapsed
 
 
-def drain(engine: Engine) -> int:
-    """Rounds until nothing is left; records applied."""
+def drain(engine: Engine, costs: list[float] | None = None) -> int:
+    """Rounds until nothing is left; records applied. `costs` gets the processor time per event of each round."""
     total = 0
-    while applied := engine.step(block_ms=0):
+    while True:
+        before = time.process_time()
+        applied = engine.step(block_ms=0)
+        if not applied:
+            return total
         total += applied
-    return total
+        if costs is not None:
+            costs.append((time.process_time() - before) / applied)
 
 
 def push(store: Store, bodies: list[bytes]) -> None:
@@ -81,13 +86,18 @@ def push(store: Store, bodies: list[bytes]) -> None:
         store.append_events(bodies[index : index + 500])
 
 
-def measure(engine: Engine, store: Store, bodies: list[bytes], profile: bool) -> float:
-    push(store, bodies)
+def server_seconds(info: dict[str, float]) -> float:
+    """Seconds of processor time the server has taken."""
+    return info["used_cpu_user_main_thread"] + info["used_cpu_sys_main_thread"]
+
+
+def measure(engine: Engine, bodies: list[bytes], profile: bool, costs: list[float] | None = None) -> float:
+    """Events per second until all of the door is applied."""
     profiler = cProfile.Profile() if profile else None
     started = time.perf_counter()
     if profiler is not None:
         profiler.enable()
-    applied = drain(engine)
+    applied = drain(engine, costs)
     if profiler is not None:
         profiler.disable()
     elapsed = time.perf_counter() - started
@@ -121,17 +131,25 @@ def run(url: str, options: argparse.Namespace) -> None:
     publish(store, WORKFLOW, now_ms=0)
     engine = Engine(store, RqDispatcher(redis, "stepwell"), "bench", lease_ms=60_000)
     starts = [event(device, 0, "Seen") for device in range(options.devices)]
-    started = measure(engine, store, starts, False)
+    push(store, starts)
+    started = measure(engine, starts, False)
     ticks = [event(n % options.devices, n, "Tick") for n in range(options.events)]
     raw = raw_rate(redis, ticks)
-    before = redis.info("stats")
-    rate = measure(engine, store, ticks, options.profile)
-    after = redis.info("stats")
+    push(store, ticks)
+    costs: list[float] = []
+    before, cpu = redis.info(), time.process_time()
+    rate = measure(engine, ticks, options.profile, costs)
+    after, cpu = redis.info(), time.process_time() - cpu
     commands = after["total_commands_processed"] - before["total_commands_processed"]
     network = after["total_net_input_bytes"] - before["total_net_input_bytes"]
+    server = server_seconds(after) - server_seconds(before)
     print(f"raw XADD+XREAD            {raw:10,.0f} /s")
     print(f"instances started         {started:10,.0f} /s")
     print(f"events applied            {rate:10,.0f} /s   ratio to raw {rate / raw:.3f}")
+    engine_us, server_us = cpu / options.events * 1e6, server / options.events * 1e6
+    print(f"processor time per event  {engine_us:10.1f} us engine   {server_us:.1f} us server")
+    calm = sorted(costs)[len(costs) // 10] * 1e6
+    print(f"  in the calmest rounds   {calm:10.1f} us engine (the tenth percentile of {len(costs)} rounds)")
     print(f"commands per event        {commands / options.events:10.3f}")
     print(f"bytes to the server       {network / options.events:10,.0f} per event")
     store.close()

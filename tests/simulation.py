@@ -11,9 +11,11 @@ from typing import Any
 
 import orjson
 from engine_world import T0
+from simulation_transit import Crashed, Faulty, FaultyStore, Transit
 from simulation_workflows import ACTIVITIES, WORKFLOWS
 from stepwell_engine.catalog import check
 from stepwell_engine.dispatch import Job
+from stepwell_engine.intake import USUAL_PACE, Pace
 from stepwell_engine.loop import Engine
 from stepwell_interpreter.program import Program
 from stepwell_schemas.catalog import StoredDefinition
@@ -25,30 +27,6 @@ PARTITIONS = 3
 LEASE_MS = 5_000
 DEVICES = ("d0", "d1", "d2", "d3")
 TYPES = ("Seen", "Seen", "Go", "Go", "Ping", "Ping", "Ping", "Unheard")
-
-
-class Faulty:
-    """Calls of another object that fail at random: before the effect, after it, or after a long stall."""
-
-    def __init__(self, target: Any, fault: Callable[[str], str]) -> None:
-        self._target = target
-        self._fault = fault
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._target, name)
-        if not callable(value):
-            return value
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            fault = self._fault(name)
-            if fault == "before":
-                raise StoreUnavailable(f"{name} was not reached")
-            result = value(*arguments, **named)
-            if fault == "after":
-                raise StoreUnavailable(f"the reply of {name} was lost")
-            return result
-
-        return call
 
 
 class Queue:
@@ -83,6 +61,7 @@ class Simulation:
         """Answers that workers gave, to be given again."""
         self.late: list[tuple[int, str, bytes]] = []
         """Answers of workers that were slow, to be given when nobody waits for them any more."""
+        self.transit = Transit()
         self.faults = 0.0
         self._programs: dict[tuple[str, str], Program] = {}
         self._owners = 0
@@ -95,7 +74,7 @@ class Simulation:
         actions: list[Callable[[], None]] = [
             *[self._step] * 8, *[self._push] * 5, *[self._work] * 4,
             *[self._answer_late] * 2,
-            self._repeat, self._crash, self._wait, self._lose_job, self._ask, self._operate,
+            self._repeat, self._crash, self._arrive_late, self._wait, self._lose_job, self._ask, self._operate,
         ]  # fmt: skip
         for _ in range(self.rounds):
             self.random.choice(actions)()
@@ -108,13 +87,16 @@ class Simulation:
     def _engine(self) -> Engine:
         self._owners += 1
         skew = self.random.randint(-150, 150)
+        most = self.random.choice((2, 5, 500))
         engine = Engine(
-            Faulty(self.store, self._fault),
+            FaultyStore(self.store, self._fault, self.transit),
             Faulty(self.queue, self._fault),
             f"engine-{self._owners}",
             lease_ms=LEASE_MS,
             now_ms=lambda: self.now_ms + skew,
             entropy=self.random.randbytes,
+            pace=Pace(fewest=min(2, most), most=most, ahead_from=self.random.choice((1, 3, 500))),
+            cache_bytes=self.random.choice((0, 20_000, 10_000_000)),
         )
         engine.catalog._programs = self._programs  # versions never change; compiling them anew proves nothing
         return engine
@@ -125,7 +107,7 @@ class Simulation:
         if name in ("read", "load", "commit") and not self._stalled and self.random.random() < self.faults:
             self._stall()
         if self.random.random() < self.faults:
-            return self.random.choice(("before", "after"))
+            return self.random.choice(("before", "after", "crash"))
         return ""
 
     def _stall(self) -> None:
@@ -146,9 +128,18 @@ class Simulation:
             return engine.step(block_ms=0)
         except StoreUnavailable:
             return 0
+        except Crashed:
+            self.engines = [self._engine() if one is engine else one for one in self.engines]
+            return 0
+
+    def _arrive_late(self) -> None:
+        """What a dead or cut-off engine had sent reaches the store after all, or never does."""
+        self.transit.arrive(self.random.randint(0, 3))
 
     def _crash(self) -> None:
-        self.engines[self.random.randrange(2)] = self._engine()
+        number = self.random.randrange(2)
+        self.engines[number]._lane.close()
+        self.engines[number] = self._engine()
 
     def _wait(self) -> None:
         self.now_ms += self.random.choice((10, 400, 1_100, 6_000, 25_000))
@@ -277,9 +268,16 @@ class Simulation:
 
     def _settle(self) -> None:
         """No more faults: engines and workers until nothing moves, over enough time for what was lost."""
+        for engine in self.engines:
+            engine._intake._pace = USUAL_PACE
         for pause_ms in (6_000, 1_100, 16_000, 1_100, 4_000, 1_100, 1_100):
             self.now_ms += pause_ms
-            while sum(self._step_one(engine) for engine in self.engines) or self.queue.jobs:
+            quiet = 0
+            # A round that reads only events of the other engine's partitions applies nothing, and is not the last.
+            while quiet < 3:
+                quiet += 1
+                if sum(self._step_one(engine) for engine in self.engines) or self.queue.jobs:
+                    quiet = 0
                 while self.queue.jobs:
                     self._work()
 

@@ -5,13 +5,15 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stepwell_store.keys import Keys
+
 from stepwell_activities.attempt import now_ms, parse_attempt
 from stepwell_activities.context import Signs
 from stepwell_activities.job import JOB_FUNCTION
 from stepwell_activities.lease import Hold
 from stepwell_activities.reporting import patiently
 from stepwell_activities.runtime import Runtime
-from stepwell_activities.taking import TakenJob
+from stepwell_activities.taking import NOT_WANTED, Claiming, TakenJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,10 @@ class Claimed:
 
 
 def claim_jobs(runtime: Runtime, jobs: Sequence[TakenJob]) -> Claimed:
-    """Claim the attempts of jobs in one round trip. Raises StoreUnavailable after ten minutes without the store."""
+    """The attempts of jobs; those that were not claimed as they were taken are claimed here, in one round trip.
+
+    Raises StoreUnavailable after ten minutes without the store.
+    """
     claimed = Claimed([], [], [])
     calls: list[tuple[TakenJob, int, str]] = []
     for job in jobs:
@@ -42,19 +47,31 @@ def claim_jobs(runtime: Runtime, jobs: Sequence[TakenJob]) -> Claimed:
             claimed.refused.append((job, str(error)))
         else:
             calls.append((job, partition, token))
-    if not calls:
-        return claimed
-    wanted = [(partition, token) for _, partition, token in calls]
-    lease_ms = int(runtime.settings.worker_lease_seconds * 1000)
-    payloads = patiently(
-        lambda: runtime.store.claim_many(wanted, runtime.worker, now_ms(), lease_ms), "claim attempts"
-    )
-    for (job, _, _), payload in zip(calls, payloads, strict=True):
+    wanted = [(partition, token) for job, partition, token in calls if not job.claim]
+    found = iter(_claim(runtime, wanted) if wanted else ())
+    for job, _, _ in calls:
+        payload = next(found) if not job.claim else None if job.claim == NOT_WANTED else job.claim
         if payload is None:
             claimed.unwanted.append(job)
         else:
             claimed.held.append(Held(job, runtime.keeper.hold(parse_attempt(payload), Signs())))
     return claimed
+
+
+def claiming_of(runtime: Runtime) -> Claiming | None:
+    """How a worker of this runtime claims as it takes; None where RQ's Redis is not the store's."""
+    settings = runtime.settings
+    if settings.queue_url is not None:
+        return None
+    keys = Keys(settings.namespace, runtime.store.partitions)
+    return Claiming(runtime.worker, int(settings.worker_lease_seconds * 1000), keys.prefixes)
+
+
+def _claim(runtime: Runtime, wanted: Sequence[tuple[int, str]]) -> list[bytes | None]:
+    lease_ms = int(runtime.settings.worker_lease_seconds * 1000)
+    return patiently(
+        lambda: runtime.store.claim_many(wanted, runtime.worker, now_ms(), lease_ms), "claim attempts"
+    )
 
 
 def read_call(data: bytes, namespace: str, partitions: int) -> tuple[int, str]:

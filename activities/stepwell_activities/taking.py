@@ -16,6 +16,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq.utils import utcformat
 
+from stepwell_activities.attempt import now_ms
+
 SUSPENDED_KEY = "rq:suspended"
 TAKEN_KEY = "rq:stepwell:taken:{queue}"
 WORKER_KEY = "rq:worker:{worker}"
@@ -24,11 +26,29 @@ QUEUE_KEY = "rq:queue:{queue}"
 
 @dataclass(frozen=True, slots=True)
 class TakenJob:
-    """A job in our hands. `data` is RQ's compressed call, empty where the job's hash has none."""
+    """A job in our hands. `data` is RQ's compressed call, empty where the job's hash has none.
+
+    `claim` is what came of claiming its attempt in the same act: the payload, NOT_WANTED, or empty where that was not
+    tried.
+    """
 
     queue: str
     id: str
     data: bytes
+    claim: bytes = b""
+
+
+NOT_WANTED = b"-"
+
+
+@dataclass(frozen=True, slots=True)
+class Claiming:
+    """How attempts are claimed as their jobs are taken, where the store is on RQ's server."""
+
+    worker: str
+    lease_ms: int
+    prefixes: Sequence[str]
+    """The beginning of each partition's keys."""
 
 
 @dataclass(slots=True)
@@ -51,7 +71,15 @@ class Finished:
 class Taker:
     """Takes jobs for one worker."""
 
-    def __init__(self, connection: Redis, queues: Sequence[str], worker: str, ttl_seconds: int) -> None:
+    def __init__(
+        self,
+        connection: Redis,
+        queues: Sequence[str],
+        worker: str,
+        ttl_seconds: int,
+        claiming: Claiming | None = None,
+    ) -> None:
+        self._claiming = claiming
         self._connection = connection
         self._queues = list(queues)
         self._worker = worker
@@ -71,8 +99,14 @@ class Taker:
         arguments.append(len(finished.jobs))
         for job in finished.jobs:
             arguments += [self._numbers[job.queue], job.id]
+        if self._claiming is not None and wanted:
+            now = now_ms()
+            arguments += [self._claiming.worker, now, now + self._claiming.lease_ms, *self._claiming.prefixes]
         reply = self._turn(keys=self._keys, args=arguments)
-        taken = [TakenJob(self._queues[queue - 1], id.decode(), data) for queue, id, data in reply[1:]]
+        taken = [
+            TakenJob(self._queues[queue - 1], id.decode(), data, claim)
+            for queue, id, data, claim in reply[1:]
+        ]
         return bool(reply[0]), taken
 
     def give_back(self, jobs: Iterable[TakenJob]) -> None:

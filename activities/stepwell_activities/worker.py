@@ -22,7 +22,7 @@ from rq.worker import DequeueStrategy, WorkerStatus
 from stepwell_schemas.settings import Settings
 from stepwell_store.errors import StoreUnavailable
 
-from stepwell_activities.claiming import Held, claim_jobs, read_call
+from stepwell_activities.claiming import Held, claim_jobs, claiming_of, read_call
 from stepwell_activities.pool import PoolBench
 from stepwell_activities.runtime import Runtime, open_runtime
 from stepwell_activities.serial import SerialBench
@@ -107,7 +107,9 @@ class StepwellWorker(SimpleWorker):
         owned = None
         if self._runtime is None:
             owned = self._runtime = open_runtime(Settings())
-        taker = Taker(self.connection, self.queue_names(), self.name, self.worker_ttl + 60)
+        taker = Taker(
+            self.connection, self.queue_names(), self.name, self.worker_ttl + 60, claiming_of(self._runtime)
+        )
         self._bench = self._make_bench(self._runtime, taker)
         done = 0
         try:

@@ -5,7 +5,7 @@ The record is a value: `copy` before changing, so that a turn which fails leaves
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from operator import attrgetter
 
 import orjson
 
@@ -39,21 +39,10 @@ class Device:
     def copy(self) -> "Device":
         """A copy that may be changed."""
         return Device(
-            id=self.id,
-            next=self.next,
-            first=self.first,
-            bytes=self.bytes,
-            dropped=self.dropped,
-            rejected=self.rejected,
-            oldest_ms=self.oldest_ms,
-            first_ms=self.first_ms,
-            last_ms=self.last_ms,
-            last_sequence=self.last_sequence,
-            running=dict(self.running),
-            ended=dict(self.ended),
-            kept=dict(self.kept),
-            sizes=None if self.sizes is None else self.sizes.copy(),
-        )
+            self.id, self.next, self.first, self.bytes, self.dropped, self.rejected, self.oldest_ms, self.first_ms,
+            self.last_ms, self.last_sequence, dict(self.running), dict(self.ended), dict(self.kept),
+            None if self.sizes is None else self.sizes.copy(),
+        )  # fmt: skip
 
     def append(self, size: int, received_ms: int) -> int:
         """Count one more accumulated event; its sequence."""
@@ -114,13 +103,13 @@ _WIRE = (
     ("kept", "kept"),
 )
 
+_KEYS = ("device", *(key for key, _ in _WIRE))
+_values = attrgetter("id", *(name for _, name in _WIRE))
+
 
 def encode(device: Device) -> bytes:
     """The stored form."""
-    wire: dict[str, Any] = {"device": device.id}
-    for key, name in _WIRE:
-        wire[key] = getattr(device, name)
-    return orjson.dumps(wire)
+    return orjson.dumps(dict(zip(_KEYS, _values(device), strict=True)))
 
 
 def decode(raw: bytes) -> Device:

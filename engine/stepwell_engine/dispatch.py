@@ -4,8 +4,9 @@ RQ is a pipe. Nothing is read back from its registries; the only question it is 
 The job's hash is what rq 2.10 to 2.x writes itself (rq/job.py, `Job.to_dict`), made in one script for a whole batch.
 """
 
+import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -15,11 +16,18 @@ import orjson
 from redis import Redis
 from redis.exceptions import RedisError
 from stepwell_store.errors import StoreUnavailable
+from stepwell_store.protocol import Handing
 
 JOB_FUNCTION = "stepwell_activities.job.run_attempt"
 DEFAULT_TIMEOUT_SECONDS = 3_600
 GRACE_SECONDS = 60
 """RQ's own limit lies this far behind the activity's, so that it never strikes first."""
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class QueueUnavailable(StoreUnavailable):
+    """RQ's Redis cannot be reached or takes nothing. The store may well be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class Dispatcher(Protocol):
     """Where attempts are handed to workers."""
 
     def enqueue(self, jobs: Sequence[Job]) -> None:
-        """Hand out jobs; one that is there already is left alone. Raises StoreUnavailable."""
+        """Hand out jobs; one that is there already is left alone. Raises QueueUnavailable."""
         ...
 
     def queued(self, jobs: Sequence[Job]) -> set[str]:
@@ -47,27 +55,37 @@ class Dispatcher(Protocol):
 
 
 class RqDispatcher:
-    """The dispatcher on RQ's Redis."""
+    """The dispatcher on RQ's Redis. While that is away it is asked only now and then, so that nobody waits for it."""
 
-    def __init__(self, redis: "Redis", namespace: str) -> None:
+    def __init__(
+        self, redis: "Redis", namespace: str, monotonic_seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         self._namespace = namespace
+        self._monotonic_seconds = monotonic_seconds
+        self._pause_seconds = FIRST_PAUSE_SECONDS
+        self._again_at = 0.0
         scripts = files("stepwell_engine") / "lua"
-        self._enqueue = redis.register_script((scripts / "enqueue.lua").read_text())
+        self._enqueue_text = (scripts / "enqueue.lua").read_text()
+        self._enqueue = redis.register_script(self._enqueue_text)
         self._queued = redis.register_script((scripts / "still_queued.lua").read_text())
 
     def enqueue(self, jobs: Sequence[Job]) -> None:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         for start in range(0, len(jobs), 1_000):
-            arguments: list[Any] = [now]
-            for job in jobs[start : start + 1_000]:
-                arguments += self._fields(job)
-            self._call(self._enqueue, arguments)
+            self._call(self._enqueue, ["", *self._arguments(jobs[start : start + 1_000])])
+
+    def handing(self, jobs: Sequence[Job]) -> Handing | None:
+        """The same as `enqueue`, for the store to run with a commit: where RQ's Redis is the store's own server."""
+        return Handing(self._enqueue_text, self._arguments(jobs)) if len(jobs) <= 1_000 else None
 
     def queued(self, jobs: Sequence[Job]) -> set[str]:
         arguments: list[Any] = []
         for job in jobs:
             arguments += [job.token, f"{self._namespace}-{job.queue}"]
         return {token.decode() for token in self._call(self._queued, arguments)} if jobs else set()
+
+    def _arguments(self, jobs: Sequence[Job]) -> list[Any]:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return [now, *(field for job in jobs for field in self._fields(job))]
 
     def _fields(self, job: Job) -> list[Any]:
         seconds = DEFAULT_TIMEOUT_SECONDS if job.timeout_ms is None else -(-job.timeout_ms // 1_000)
@@ -79,13 +97,21 @@ class RqDispatcher:
             seconds + GRACE_SECONDS,
             job.what,
             "1" if job.front else "0",
+            job.partition,
         ]
 
     def _call(self, script: Any, arguments: list[Any]) -> Any:
+        now = self._monotonic_seconds()
+        if now < self._again_at:
+            raise QueueUnavailable("RQ's Redis was away a moment ago")
         try:
-            return script(args=arguments)
+            answer = script(args=arguments)
         except RedisError as error:
-            raise StoreUnavailable(f"RQ's Redis does not take jobs: {error}") from error
+            self._pause_seconds = min(self._pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+            self._again_at = self._monotonic_seconds() + self._pause_seconds
+            raise QueueUnavailable(f"RQ's Redis does not take jobs: {error}") from error
+        self._pause_seconds = FIRST_PAUSE_SECONDS
+        return answer
 
 
 def jobs_of(partition: int, commands: list[dict[str, Any]]) -> list[Job]:

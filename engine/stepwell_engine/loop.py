@@ -1,32 +1,36 @@
 """The engine loop: own partitions, read what has arrived, decide it, commit it, hand out what was decided.
 
-Everything that waits or fails on I/O is here; what a batch means is in `partition`. A commit that comes back stale
-means another engine has the partition: its caches are dropped and nothing of the batch is used.
+Under load three things overlap: while a batch is decided, the store writes the batch before it and reads out the one
+after it. What is decided is remembered at once, but nothing leaves (no job, no trim, no position) before its commit
+is confirmed; and a commit is sent only when the one before it is. After any failure everything remembered is dropped
+and the engine starts from what is committed. A commit that comes back stale means another engine has the partition:
+its caches are dropped, and so is the batch that was decided on top of it.
 """
 
 import logging
 import os
 import time
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-import orjson
-from stepwell_schemas.cloudevents import EventRejected, event_key, parse_event
 from stepwell_store.errors import StoreUnavailable
-from stepwell_store.partition import partition_of
-from stepwell_store.protocol import START, Commit, CommitResult, Entry, Inbound, Loaded, Store
+from stepwell_store.lane import Pending
+from stepwell_store.protocol import Commit, CommitResult, Handing, Loaded, Store, Wanted
 
 from stepwell_engine.catalog import Catalog
 from stepwell_engine.dispatch import Dispatcher, Job, jobs_of
-from stepwell_engine.partition import Arrival, Partition, Work
+from stepwell_engine.intake import USUAL_PACE, Intake, Pace
+from stepwell_engine.outgoing import Outgoing
+from stepwell_engine.partition import Partition, Work
 from stepwell_engine.sweeper import Sweeper
 from stepwell_engine.turn import Batch
 
 log = logging.getLogger("stepwell.engine")
 
-BATCH = 500
 TIMERS = 500
 DAY_MS = 86_400_000
+CACHE_BYTES = 64 * 1_048_576
+"""Stored size of the instances and devices that one engine keeps; in memory they take about four times as much."""
 
 
 def clock_ms() -> int:
@@ -34,8 +38,21 @@ def clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A batch of a partition that is decided and not confirmed."""
+
+    partition: Partition
+    commit: Commit
+    batch: Batch
+
+
 class Engine:
-    """One engine process's work. `step` is one round; the caller repeats it (`run`) or drives it (simulation)."""
+    """One engine process's work. `step` is one round; the caller repeats it (`run`) or drives it (simulation).
+
+    `handing` makes the request that hands jobs out on the store's own server, within the commit; None where RQ's
+    Redis is another.
+    """
 
     def __init__(
         self,
@@ -47,24 +64,33 @@ class Engine:
         retention_days: float = 8,
         now_ms: Callable[[], int] = clock_ms,
         entropy: Callable[[int], bytes] = os.urandom,
+        handing: Callable[[Sequence[Job]], Handing | None] | None = None,
+        cache_bytes: int = CACHE_BYTES,
+        pace: Pace = USUAL_PACE,
     ) -> None:
         self.store = store
         self.catalog = Catalog(store)
         self.owned: dict[int, Partition] = {}
         self._dispatcher = dispatcher
+        self._handing = handing
         self._owner = owner
         self._lease_ms = lease_ms
         self._retention_ms = int(retention_days * DAY_MS)
+        self._cache_bytes = cache_bytes
         self._now_ms = now_ms
         self._entropy = entropy
-        self._door = START
         self._leases_at_ms = 0
-        self._undelivered: list[tuple[Partition, str, list[Job]]] = []
+        self._lane = store.lane()
+        self._intake = Intake(store, pace)
+        self._pace = pace
         self._sweeper = Sweeper(store, dispatcher)
-        self._sources: set[str] = set()
+        self._decided: list[Decided] = []
+        """Not sent yet. Left so only while the next read is on its way."""
+        self._flying: tuple[list[Decided], Pending[list[CommitResult]]] | None = None
+        self._outgoing = Outgoing(store, dispatcher, now_ms)
 
     def step(self, block_ms: int = 100) -> int:
-        """One round: at most one batch per partition. How many records were applied.
+        """One round: at most one batch per partition. How many records were applied; after 0 all is committed.
 
         Raises StoreUnavailable; the engine has then forgotten what it held and starts from what is committed.
         """
@@ -77,36 +103,53 @@ class Engine:
     def _round(self, block_ms: int) -> int:
         now_ms = self._now_ms()
         if not 0 < self._leases_at_ms - now_ms <= self._lease_ms:  # due, or the clock went back
+            self._land()
             self._keep_leases(now_ms)
         if not self.owned:
             return 0
-        inbound = self._read(now_ms, block_ms)
+        inbound = self._intake.take_ahead()
+        if inbound is None:
+            self._land()
+            inbound = self._intake.read(self._lane, self.owned, self._block_ms(now_ms, block_ms))
         self.catalog.refresh(inbound.catalog_revision)
         now_ms = self._now_ms()
-        works = self._collect(inbound, now_ms)
+        works, until_ms = self._intake.collect(inbound, self.owned, now_ms)
+        self._look_up_due(works, until_ms, now_ms)
         applied = self._apply(works, now_ms)
-        self._hand_out()
-        self._sweeper.tidy(self.owned, now_ms, self._commit_idle)
+        if self._sweeper.is_tidying_due(now_ms):
+            self._land()
+            self._sweeper.tidy(self.owned, now_ms, self._commit_idle)
+        self._outgoing.hand_out()
         return applied
 
     def drain(self) -> None:
         """Give every partition up, so that another engine can take over at once."""
-        for number in list(self.owned):
-            self.store.release(self._owner, number)
-            del self.owned[number]
+        try:
+            self._land()
+            for number in list(self.owned):
+                self.store.release(self._owner, number)
+                del self.owned[number]
+        finally:
+            self._forget()
 
     def _forget(self) -> None:
         """After a failed round it is not known how far it came: own nothing, take everything again."""
         self.owned.clear()
-        self._undelivered.clear()
+        self._outgoing.clear()
+        self._decided.clear()
+        self._flying = None
         self._sweeper.forget()
+        self._intake.forget_ahead()
+        self._lane.close()
         self._leases_at_ms = 0
 
     # -- ownership -----------------------------------------------------------------------------------------
 
     def _keep_leases(self, now_ms: int) -> None:
-        engines = self.store.heartbeat_engine(self._owner, self._lease_ms)
-        mine = self.store.renew(self._owner, list(self.owned), self._lease_ms)
+        # A little shorter than what is promised, since others look only now and then whether a lease has run out.
+        hold_ms = self._lease_ms * 17 // 20
+        engines = self.store.heartbeat_engine(self._owner, hold_ms)
+        mine = self.store.renew(self._owner, list(self.owned), hold_ms)
         for number in set(self.owned) - set(mine):
             self._lose(number)
         share = -(-self.store.partitions // max(1, len(engines)))
@@ -117,179 +160,149 @@ class Engine:
             if len(self.owned) >= share:
                 break
             if number not in self.owned:
-                self._acquire(number)
-        self._leases_at_ms = now_ms + self._lease_ms // 3
+                self._acquire(number, hold_ms)
+        for partition in self.owned.values():
+            partition.limit_caches(self._cache_bytes // max(1, len(self.owned)))
+        owns_all = len(self.owned) == self.store.partitions
+        self._leases_at_ms = now_ms + self._lease_ms // (5 if owns_all else 10)
 
-    def _acquire(self, number: int) -> None:
-        ownership = self.store.acquire(number, self._owner, self._lease_ms)
+    def _acquire(self, number: int, hold_ms: int) -> None:
+        ownership = self.store.acquire(number, self._owner, hold_ms)
         if ownership is None:
             return
-        partition = Partition(ownership, self.store, self.catalog, self._retention_ms, self._entropy)
+        partition = Partition(
+            ownership, self.store, self.catalog, self._retention_ms, self._entropy, self._confirm
+        )
         self.owned[number] = partition
-        self._door = min(self._door, partition.door, key=_order) if len(self.owned) > 1 else partition.door
-        after = partition.dispatched
-        while entries := self.store.outbox(number, after, 100):
-            for entry in entries:
-                self._undelivered.append((partition, entry.id, _jobs(number, entry)))
-            after = entries[-1].id
+        self._intake.own(partition, is_only=len(self.owned) == 1)
+        self._outgoing.own(partition)
         log.info("owns partition %d, epoch %d", number, partition.epoch)
 
     def _lose(self, number: int) -> None:
         partition = self.owned.pop(number, None)
         if partition is not None:
-            self._undelivered = [item for item in self._undelivered if item[0] is not partition]
+            self._outgoing.lose(partition)
+            self._decided = [one for one in self._decided if one.partition is not partition]
             log.warning("gave partition %d up", number)
 
-    # -- reading -------------------------------------------------------------------------------------------
+    # -- what there is to do -------------------------------------------------------------------------------
 
-    def _read(self, now_ms: int, block_ms: int) -> Inbound:
+    def _block_ms(self, now_ms: int, block_ms: int) -> int | None:
         wait = block_ms
         for partition in self.owned.values():
             if partition.next_due_ms is not None:
                 wait = min(wait, partition.next_due_ms - now_ms)
-        inboxes = {number: partition.inbox for number, partition in self.owned.items()}
-        return self.store.read(self._door, inboxes, BATCH, wait if wait > 0 else None)
+        return wait if wait > 0 else None
 
-    def _collect(self, inbound: Inbound, now_ms: int) -> dict[int, Work]:
-        works = {number: Work() for number in self.owned}
-        door_until_ms = _read_until_ms(inbound.door, now_ms)
-        for entry in inbound.door:
-            arrival, number = self._parse(entry, now_ms)
-            partition = self.owned.get(number)
-            if partition is not None and _order(entry.id) > _order(partition.door):
-                works[number].door.append(arrival)
-        for number, entries in inbound.inboxes.items():
-            works[number].inbox = entries
-        if inbound.door:
-            self._door = inbound.door[-1].id
-            for partition in self.owned.values():
-                partition.door = max(partition.door, self._door, key=_order)
-        for number, partition in self.owned.items():
-            work = works[number]
-            until_ms = min(door_until_ms, _read_until_ms(work.inbox, now_ms))
-            if partition.next_due_ms is not None and partition.next_due_ms <= until_ms:
-                work.timers = self.store.due_timers(number, until_ms, TIMERS)
-            work.attempts = self._sweeper.lost(partition, now_ms, until_ms)
-        return works
-
-    def _parse(self, entry: Entry, now_ms: int) -> tuple[Arrival, int]:
-        raw = entry.fields.get(b"event")
-        if raw is None:
-            return _without_event(entry), zlib.crc32(entry.id.encode()) % self.store.partitions
-        partitions = self.store.partitions
-        try:
-            event = parse_event(raw, now_ms)
-        except EventRejected as rejected:
-            return Arrival(entry.id, None, rejected, raw), zlib.crc32(entry.id.encode()) % partitions
-        except Exception as error:
-            log.error("an event made the engine fail and is set apart", exc_info=error)
-            unread = EventRejected("invalidData", f"the engine cannot read it: {error!r}")
-            return Arrival(entry.id, None, unread, raw), zlib.crc32(entry.id.encode()) % partitions
-        if event.source not in self._sources and len(self._sources) < 1_000:
-            self.store.add_sources([event.source])
-            self._sources.add(event.source)
-        arrival = Arrival(
-            entry.id, event, None, raw, event_key(event.source, event.id), entry.fields.get(b"replay") == b"1"
-        )
-        return arrival, partition_of(event.device if event.device is not None else entry.id, partitions)
+    def _look_up_due(self, works: dict[int, Work], until_ms: dict[int, int], now_ms: int) -> None:
+        """Due timers and lost attempts. The store is asked when all that is decided is committed: it would else
+        tell of timers that a batch on its way has fired, moved or cleared."""
+        for number, partition in list(self.owned.items()):
+            until = until_ms[number]
+            if partition.has_timer_due(until) or self._sweeper.is_due(partition, now_ms):
+                self._land()
+            if self.owned.get(number) is partition:
+                if partition.has_timer_due(until):
+                    works[number].timers = self.store.due_timers(number, until, TIMERS)
+                works[number].attempts = self._sweeper.lost(partition, now_ms, until)
 
     # -- applying ------------------------------------------------------------------------------------------
 
     def _apply(self, works: dict[int, Work], now_ms: int) -> int:
-        busy = {number: work for number, work in works.items() if work or self._sweeper.has_postponed(number)}
+        busy = [
+            (self.owned[number], work)
+            for number, work in works.items()
+            if number in self.owned and (work or self._sweeper.has_postponed(number))
+        ]
         if not busy:
+            self._land()
             return 0
         loaded = self._load(busy, now_ms)
-        commits: list[tuple[Partition, Commit, Batch]] = []
-        for number, work in busy.items():
-            partition = self.owned[number]
+        decided: list[Decided] = []
+        for (partition, work), found in zip(busy, loaded, strict=True):
             work.claims = self._sweeper.claims(partition, work.timers)
-            commit, batch = partition.decide(work, loaded[number], now_ms)
-            self._sweeper.postpone(number, commit)
-            commits.append((partition, commit, batch))
-        self._commit(commits)
-        return sum(
-            len(work.door) + len(work.inbox) + len(work.timers) + len(work.attempts) for work in busy.values()
-        )
+            commit, batch = partition.decide(work, found, now_ms)
+            self._sweeper.postpone(partition.number, commit)
+            if self._handing is not None and batch.outbox:
+                commit.handing = self._handing(jobs_of(partition.number, batch.outbox))
+            decided.append(Decided(partition, commit, batch))
+        self._confirm()
+        for one in decided:
+            if self.owned.get(one.partition.number) is one.partition:
+                one.partition.decided(one.commit, one.batch)
+                self._decided.append(one)
+        if not self._intake.is_ahead:
+            self._land()
+        return sum(work.size for _, work in busy)
 
-    def _load(self, busy: dict[int, Work], now_ms: int) -> dict[int, Loaded]:
-        wanted = [self.owned[number].wants(work) for number, work in busy.items()]
-        answers = self.store.load(wanted, now_ms)
-        for want, loaded in zip(wanted, answers, strict=True):
-            self.owned[want.partition].take(want, loaded)
-        more = [self.owned[number].wants_running(work) for number, work in busy.items()]
-        second = [want for want in more if want is not None]
-        if second:
-            for want, loaded in zip(second, self.store.load(second, now_ms), strict=True):
-                self.owned[want.partition].take(want, loaded)
-        return {want.partition: loaded for want, loaded in zip(wanted, answers, strict=True)}
+    def _load(self, busy: list[tuple[Partition, Work]], now_ms: int) -> list[Loaded]:
+        """What the batches need. The batch before is sent right behind the question, and the next read behind that."""
+        wanted = [partition.wants(work) for partition, work in busy]
+        first = self._lane.load(wanted, now_ms)
+        self._send_decided()
+        if sum(work.size for _, work in busy) >= self._pace.ahead_from:
+            self._intake.read_ahead(self._lane, self.owned)
+        self._lane.send()
+        answers = first.wait()
+        for (partition, _), want, loaded in zip(busy, wanted, answers, strict=True):
+            partition.take(want, loaded)
+        more: list[tuple[Partition, Wanted]] = []
+        for partition, work in busy:
+            running = partition.wants_running(work)
+            if running is not None:
+                more.append((partition, running))
+        if more:
+            second = self._lane.load([want for _, want in more], now_ms).wait()
+            for (partition, want), loaded in zip(more, second, strict=True):
+                partition.take(want, loaded)
+        return answers
 
-    def _commit(self, commits: list[tuple[Partition, Commit, Batch]]) -> None:
-        results = self._repeat_until_known([commit for _, commit, _ in commits])
-        for (partition, commit, batch), result in zip(commits, results, strict=True):
-            if result.status == "stale":
-                self._lose(partition.number)
-                continue
-            partition.committed(commit, batch, result.next_due_ms)
-            if result.outbox:
-                jobs = jobs_of(partition.number, batch.outbox)
-                self._undelivered.append((partition, result.outbox[-1], jobs))
+    def _land(self) -> None:
+        """Commit what is decided, and wait for it."""
+        self._send_decided()
+        self._confirm()
 
-    def _repeat_until_known(self, commits: list[Commit]) -> list[CommitResult]:
-        """A lost reply leaves it open whether a commit was applied; its token makes asking again safe."""
+    def _send_decided(self) -> None:
+        if self._decided:
+            self._confirm()
+            decided, self._decided = self._decided, []
+            self._flying = decided, self._lane.commit([one.commit for one in decided])
+
+    def _confirm(self) -> None:
+        """Wait for the commit that is on its way, then let out what it allows."""
+        if self._flying is None:
+            return
+        (flown, answer), self._flying = self._flying, None
         try:
-            return self.store.commit(commits)
+            results = answer.wait()
         except StoreUnavailable:
-            return self.store.commit(commits)
+            # A lost reply leaves it open whether a commit was applied; its token makes asking again safe.
+            self._lane.close()
+            self._intake.forget_ahead()
+            results = self.store.commit([one.commit for one in flown])
+        for one, result in zip(flown, results, strict=True):
+            if self.owned.get(one.partition.number) is not one.partition:
+                continue
+            if result.status == "stale":
+                self._lose(one.partition.number)
+            else:
+                one.partition.confirmed(one.commit, one.batch, result.next_due_ms)
+                self._let_out(one, result)
+        self._outgoing.hand_out()
+
+    def _let_out(self, one: Decided, result: CommitResult) -> None:
+        if not result.outbox:
+            return
+        if result.is_handed and not self._outgoing.is_behind(one.partition):
+            one.partition.dispatched_to = result.outbox[-1]
+        else:
+            jobs = jobs_of(one.partition.number, one.batch.outbox)
+            self._outgoing.add(one.partition, result.outbox[-1], jobs)
 
     def _commit_idle(self, partitions: list[Partition], now_ms: int) -> None:
-        made = [(partition, partition.idle_commit(now_ms)) for partition in partitions]
-        due = [(partition, commit) for partition, commit in made if commit is not None]
-        if not due:
-            return
-        results = self._repeat_until_known([commit for _, commit in due])
-        for (partition, commit), result in zip(due, results, strict=True):
-            if result.status == "stale":
-                self._lose(partition.number)
-            else:
-                partition.committed(commit, None, result.next_due_ms)
-
-    # -- handing out ---------------------------------------------------------------------------------------
-
-    def _hand_out(self) -> None:
-        """Commands reach their queue after the commit; what fails here is in the outbox and is tried again."""
-        if not self._undelivered:
-            return
-        waiting, self._undelivered = self._undelivered, []
-        self._dispatcher.enqueue([job for _, _, jobs in waiting for job in jobs])
-        for partition, entry_id, _ in waiting:
-            partition.dispatched_to = entry_id
-
-
-def _without_event(entry: Entry) -> Arrival:
-    """A door entry written with other fields than ours: kept whole, so that it can be pushed again rightly."""
-    fields = {
-        name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
-        for name, value in entry.fields.items()
-    }
-    message = f"the entry has no field `event` (found: {', '.join(sorted(fields))})"
-    return Arrival(entry.id, None, EventRejected("missingAttribute", message), orjson.dumps(fields))
-
-
-def _jobs(partition: int, entry: Entry) -> list[Job]:
-    try:
-        return jobs_of(partition, orjson.loads(entry.fields[b"c"]))
-    except (ValueError, KeyError, TypeError) as error:
-        # The attempts are in the store; the sweeper finds those that reached no queue.
-        log.error("outbox entry %s of partition %d cannot be read: %r", entry.id, partition, error)
-        return []
-
-
-def _read_until_ms(entries: list[Entry], now_ms: int) -> int:
-    """Up to when everything of a log has been read: a timer due later than this must not overtake the rest."""
-    return now_ms if len(entries) < BATCH else min(now_ms, _order(entries[-1].id)[0])
-
-
-def _order(id: str) -> tuple[int, int]:
-    ms, _, n = id.partition("-")
-    return int(ms), int(n)
+        for partition in partitions:
+            made = partition.idle_commit(now_ms)
+            if made is not None:
+                partition.decided(*made)
+                self._decided.append(Decided(partition, *made))
+        self._land()

@@ -8,7 +8,8 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import orjson
 from stepwell_interpreter.decide import heartbeat_token
@@ -34,8 +35,7 @@ from stepwell_engine import execution, operations, routing
 from stepwell_engine.catalog import Catalog
 from stepwell_engine.device import Device
 from stepwell_engine.turn import (
-    CACHED_DEVICES,
-    CACHED_INSTANCES,
+    CACHED_BYTES,
     Batch,
     Cache,
     Loader,
@@ -47,8 +47,7 @@ from stepwell_engine.turn import (
 log = logging.getLogger("stepwell.engine")
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A door entry for this partition, already parsed: an event, or why it is none."""
 
     id: str
@@ -72,6 +71,11 @@ class Work:
     def __bool__(self) -> bool:
         return bool(self.door or self.inbox or self.timers or self.attempts)
 
+    @property
+    def size(self) -> int:
+        """How many records it is."""
+        return len(self.door) + len(self.inbox) + len(self.timers) + len(self.attempts)
+
 
 class Partition:
     """The owner's side of a partition. Single-threaded; dropped as a whole when the lease is lost."""
@@ -83,11 +87,15 @@ class Partition:
         catalog: Catalog,
         retention_ms: int,
         entropy: Callable[[int], bytes] = os.urandom,
+        confirm: Callable[[], None] = lambda: None,
     ) -> None:
+        """`confirm` waits for a commit on its way: it is called before the store is read within a batch."""
         self.number = ownership.partition
         self.epoch = ownership.epoch
         self.revision = ownership.revision
         self.inbox = ownership.inbox
+        self.reading = ownership.inbox
+        """How far the inbox was read; `inbox` is how far it was decided."""
         self.door = ownership.door
         self.committed_door = ownership.door
         self.dispatched = ownership.dispatched
@@ -95,9 +103,11 @@ class Partition:
         self.next_due_ms = ownership.next_due_ms
         self.sweep_at_ms = 0
         self._catalog = catalog
-        self._loader = Loader(store)
-        self._instances: Cache[Instance] = Cache(CACHED_INSTANCES)
-        self._devices: Cache[Device] = Cache(CACHED_DEVICES)
+        self._loader = Loader(store, confirm)
+        self._instances: Cache[Instance] = Cache(CACHED_BYTES)
+        self._devices: Cache[Device] = Cache(CACHED_BYTES)
+        self._on_its_way: dict[bytes, bytes] = {}
+        """Dedupe marks of the batch that was decided last: the store may not have them yet."""
         self._retention_ms = retention_ms
         self._entropy = entropy
         self._last_ms = 0
@@ -127,23 +137,29 @@ class Partition:
         return Wanted(partition=self.number, instances=list(missing)) if missing else None
 
     def take(self, wanted: Wanted, loaded: Loaded) -> None:
-        """Cache what was loaded; what cannot be read is left for the turn that needs it, to be named there."""
+        """Cache what was loaded; what cannot be read is left for the turn that needs it, to be named there.
+
+        It may have been loaded before the last batch was written: that batch's marks count, and what it changed is
+        cached and so was not asked for.
+        """
+        for key in self._on_its_way.keys() & wanted.seen:
+            loaded.seen[key] = self._on_its_way[key]
         for id in wanted.instances:
             raw = loaded.instances.get(id)
             if raw is None:
-                self._instances.put(id, None)
+                self._instances.put(id, None, 0)
                 continue
             try:
-                self._instances.put(id, decode_instance(id, raw))
+                self._instances.put(id, decode_instance(id, raw), len(raw))
             except CorruptValue as error:
                 log.error("%s", error)
         for id in wanted.devices:
             raw = loaded.devices.get(id)
             if raw is None:
-                self._devices.put(id, None)
+                self._devices.put(id, None, 0)
                 continue
             try:
-                self._devices.put(id, decode_device(id, raw))
+                self._devices.put(id, decode_device(id, raw), len(raw))
             except CorruptValue as error:
                 log.error("%s", error)
 
@@ -203,56 +219,76 @@ class Partition:
         commit.dispatched = self.dispatched_to
         return commit
 
-    def idle_commit(self, now_ms: int) -> Commit | None:
+    def has_timer_due(self, until_ms: int) -> bool:
+        """Whether the first timer is due by then."""
+        return self.next_due_ms is not None and self.next_due_ms <= until_ms
+
+    def limit_caches(self, stored_bytes: int) -> None:
+        """Keep at most this much, by its stored size."""
+        self._instances.limit_bytes = stored_bytes * 3 // 4
+        self._devices.limit_bytes = stored_bytes // 4
+
+    def idle_commit(self, now_ms: int) -> tuple[Commit, Batch] | None:
         """Moves the door's position and trims the outbox where nothing else did; None when there is nothing."""
         if self.door == self.committed_door and self.dispatched_to is None:
             return None
-        return self._seal(Batch(self.number, self._instances, self._devices, self._loader), Work(), now_ms)
+        batch = Batch(self.number, self._instances, self._devices, self._loader)
+        return self._seal(batch, Work(), now_ms), batch
 
-    def committed(self, commit: Commit, batch: Batch | None, next_due_ms: int | None) -> None:
-        """The commit is durable: move on."""
+    def decided(self, commit: Commit, batch: Batch) -> None:
+        """Go on from here, before the commit is confirmed; if it fails, the whole partition is dropped."""
         self.revision += 1
         self.inbox = commit.inbox
+        self._on_its_way = commit.seen
+        armed = [due_ms for due_ms in commit.timers.values() if due_ms is not None]
+        if armed:
+            first = min(armed)
+            self.next_due_ms = first if self.next_due_ms is None else min(first, self.next_due_ms)
+        batch.remember()
+
+    def confirmed(self, commit: Commit, batch: Batch, next_due_ms: int | None) -> None:
+        """The commit is durable. The batch after it has not been remembered yet."""
         self.committed_door = commit.door
         if commit.dispatched is not None:
-            self.dispatched, self.dispatched_to = commit.dispatched, None
+            self.dispatched = commit.dispatched
+            if self.dispatched_to == commit.dispatched:
+                self.dispatched_to = None
         self.next_due_ms = next_due_ms
-        if batch is not None:
-            batch.remember()
+        batch.forget_cold()
 
     # -- turns ---------------------------------------------------------------------------------------------
 
     def _arrive(self, batch: Batch, arrival: Arrival, now_ms: int) -> None:
+        turn = Turn(batch, now_ms)
+        try:
+            self._route(turn, arrival)
+            if batch.careful:
+                turn.check()
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - poison is of any kind; it is logged and set apart
+            turn = self._set_apart(batch, now_ms, partial(_poisoned_event, arrival), arrival.raw, error)
+        batch.accept(turn)
+
+    def _route(self, turn: Turn, arrival: Arrival) -> None:
         event = arrival.event
-
-        def act(turn: Turn) -> None:
-            if event is None:
-                assert arrival.rejected is not None
-                rejected = arrival.rejected
-                routing.dead_letter_raw(
-                    turn, arrival.raw, rejected.reason, rejected.message, rejected.pointer
-                )
-            elif event.device is None:
-                message = "the event has no `subject`, so it belongs to no device"
-                routing.dead_letter(turn, event, arrival.key, "noDevice", message)
-            else:
-                routing.route(
-                    turn,
-                    self._catalog,
-                    event,
-                    key=arrival.key,
-                    entry_id=arrival.id,
-                    replay=arrival.replay,
-                    retention_ms=self._retention_ms,
-                )
-
-        def poisoned(turn: Turn, error: Exception) -> None:
-            if event is None:
-                routing.dead_letter_raw(turn, arrival.raw, "engineError", repr(error))
-            else:
-                routing.dead_letter(turn, event, arrival.key, "engineError", repr(error))
-
-        self._turn(batch, now_ms, act, poisoned, arrival.raw)
+        if event is None:
+            assert arrival.rejected is not None
+            rejected = arrival.rejected
+            routing.dead_letter_raw(turn, arrival.raw, rejected.reason, rejected.message, rejected.pointer)
+        elif event.device is None:
+            message = "the event has no `subject`, so it belongs to no device"
+            routing.dead_letter(turn, event, arrival.key, "noDevice", message)
+        else:
+            routing.route(
+                turn,
+                self._catalog,
+                event,
+                key=arrival.key,
+                entry_id=arrival.id,
+                replay=arrival.replay,
+                retention_ms=self._retention_ms,
+            )
 
     def _operate(self, batch: Batch, entry: Entry, now_ms: int) -> None:
         raw = entry.fields.get(b"r", b"")
@@ -312,10 +348,7 @@ class Partition:
         timer: tuple[str, str] | None = None,
         token: str | None = None,
     ) -> None:
-        """Run one turn. The store's absence ends the batch; anything else is poison, and is kept apart.
-
-        Where even that fails, what came (`raw`) is a dead letter, and its timer or attempt is let go.
-        """
+        """Run one turn. The store's absence ends the batch; anything else is poison, and is kept apart."""
         turn = Turn(batch, now_ms)
         try:
             act(turn)
@@ -323,23 +356,38 @@ class Partition:
                 turn.check()
         except StoreUnavailable:
             raise
-        except Exception as error:
-            log.error("a record made the engine fail and is set apart", exc_info=error)
-            try:
-                turn = Turn(batch, now_ms)
-                poisoned(turn, error)
-                turn.check()
-            except StoreUnavailable:
-                raise
-            except Exception as second:
-                log.error("setting it apart failed too; it is a dead letter", exc_info=second)
-                turn = Turn(batch, now_ms)
-                if timer is not None:
-                    turn.timers[timer] = None
-                if token is not None:
-                    turn.attempts[token] = None
-                routing.dead_letter_raw(turn, raw, "engineError", f"{error!r}, then {second!r}")
+        except Exception as error:  # noqa: BLE001 - poison is of any kind; it is logged and set apart
+            turn = self._set_apart(batch, now_ms, poisoned, raw, error, timer, token)
         batch.accept(turn)
+
+    def _set_apart(
+        self,
+        batch: Batch,
+        now_ms: int,
+        poisoned: Callable[[Turn, Exception], None],
+        raw: bytes,
+        error: Exception,
+        timer: tuple[str, str] | None = None,
+        token: str | None = None,
+    ) -> Turn:
+        """The turn of what made the engine fail. Where even `poisoned` fails, what came (`raw`) is a dead letter, and
+        its timer or attempt is let go."""
+        log.error("a record made the engine fail and is set apart", exc_info=error)
+        turn = Turn(batch, now_ms)
+        try:
+            poisoned(turn, error)
+            turn.check()
+        except StoreUnavailable:
+            raise
+        except Exception as second:
+            log.error("setting it apart failed too; it is a dead letter", exc_info=second)
+            turn = Turn(batch, now_ms)
+            if timer is not None:
+                turn.timers[timer] = None
+            if token is not None:
+                turn.attempts[token] = None
+            routing.dead_letter_raw(turn, raw, "engineError", f"{error!r}, then {second!r}")
+        return turn
 
     def _poisoned_operation(self, turn: Turn, raw: bytes, error: Exception) -> None:
         try:
@@ -386,6 +434,13 @@ class Partition:
             held=[*instance.held, wire] if wire else instance.held,
             updated_ms=turn.now_ms,
         )
+
+
+def _poisoned_event(arrival: Arrival, turn: Turn, error: Exception) -> None:
+    if arrival.event is None:
+        routing.dead_letter_raw(turn, arrival.raw, "engineError", repr(error))
+    else:
+        routing.dead_letter(turn, arrival.event, arrival.key, "engineError", repr(error))
 
 
 def _loss(attempt: DueAttempt, now_ms: int) -> tuple[str, AttemptLost]:

@@ -5,7 +5,6 @@ starts the workflows that begin with it, and ends in exactly one disposition.
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,6 +13,7 @@ from stepwell_interpreter.program import Program
 from stepwell_schemas.cloudevents import event_key
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
+from stepwell_schemas.workflow import Accumulator
 from stepwell_store.partition import instance_id
 
 from stepwell_engine import execution
@@ -21,18 +21,11 @@ from stepwell_engine.catalog import Catalog
 from stepwell_engine.device import Device
 from stepwell_engine.turn import Disposition, Turn
 
-DEFAULT_MAX_EVENTS = 1_000
-DEFAULT_MAX_BYTES = 1_048_576
 DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a device's accumulator may hold, and what happens beyond."""
-
-    max_events: int = DEFAULT_MAX_EVENTS
-    max_bytes: int = DEFAULT_MAX_BYTES
-    overflow: str = "reject"
+DEFAULT_LIMITS = Accumulator()
+"""Of a device that no workflow runs for."""
 
 
 def route(
@@ -54,11 +47,15 @@ def route(
     running = _running(turn, device)
     programs = [execution.program_of(catalog, instance) for instance in running]
     starters = catalog.starters(event.type)
-    if not _is_known(catalog, programs, event.type):
+    if not (catalog.knowing(event.type) or any(program.knows_event(event.type) for program in programs)):
         message = f"no published workflow declares, waits for or starts with events of type {event.type!r}"
         return dead_letter(turn, event, key, "unknownEventType", message)
-    body = orjson.dumps(event.document() | {"n": device.next})
-    overflow = _make_room(turn, device, _limits([*programs, *starters]), len(body), retention_ms)
+    document = event.document()
+    document["n"] = device.next
+    body = orjson.dumps(document)
+    deciding = programs or starters
+    limits = deciding[0].accumulator if deciding else DEFAULT_LIMITS
+    overflow = _make_room(turn, device, limits, len(body), retention_ms)
     if overflow is not None:
         return _refuse(turn, device, event, key, overflow)
     return _apply(turn, catalog, device, event, key, body, running, entry_id)
@@ -78,7 +75,8 @@ def _apply(
     takers, problems = _offer(turn, catalog, running, event, sequence)
     started, refused = _start(turn, catalog, device, event, entry_id)
     problems += refused
-    execution.settle(turn, catalog)
+    if turn.pending:
+        execution.settle(turn, catalog)
     policy = _after_completion(catalog, device, event.type)
     if not started and not takers:
         # A dead letter is not accumulated: replayed, it would be there twice.
@@ -150,22 +148,10 @@ def _is_duplicate(turn: Turn, key: bytes, replay: bool) -> bool:
 
 
 def _running(turn: Turn, device: Device) -> list[Instance]:
-    found = (turn.instance(id) for id in device.running)
-    return [instance for instance in found if instance is not None]
+    return [instance for id in device.running if (instance := turn.instance(id)) is not None]
 
 
-def _is_known(catalog: Catalog, programs: list[Program], event_type: str) -> bool:
-    return catalog.knowing(event_type) is not None or any(p.knows_event(event_type) for p in programs)
-
-
-def _limits(programs: list[Program]) -> Limits:
-    if not programs:
-        return Limits()
-    limits = programs[0].accumulator
-    return Limits(limits.max_events, limits.max_bytes, limits.overflow)
-
-
-def _make_room(turn: Turn, device: Device, limits: Limits, size: int, retention_ms: int) -> str | None:
+def _make_room(turn: Turn, device: Device, limits: Accumulator, size: int, retention_ms: int) -> str | None:
     """None when the event fits (older ones may have gone), else the policy that refuses it."""
     if device.oldest_ms is not None and device.oldest_ms < turn.now_ms - retention_ms:
         _expire(

@@ -23,17 +23,21 @@ FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
 IDLE_SECONDS = 0.2
 """Between looks for a free partition, while others have them all."""
+QUEUE_SECONDS = 1.0
+"""The loop waits for RQ's Redis this long, well below a lease. Handing a job out twice is harmless."""
 
 
 def run_engine(settings: Settings, stop: threading.Event) -> None:
     """Run until `stop` is set; leases are given up on the way out. Raises LayoutMismatch for a foreign store."""
     store = open_store(settings)
-    redis: Redis = open_redis(queue_url(settings))
+    redis: Redis = open_redis(queue_url(settings), QUEUE_SECONDS)
     owner = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
+    dispatcher = RqDispatcher(redis, settings.namespace)
     engine = Engine(
         store,
-        RqDispatcher(redis, settings.namespace),
+        dispatcher,
         owner,
+        handing=None if settings.queue_url else dispatcher.handing,
         lease_ms=int(settings.engine_lease_seconds * 1_000),
         retention_days=settings.event_retention_days,
     )

@@ -6,11 +6,12 @@ Re-dispatch by timeout alone collapses under load (docs/decisions/0001).
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import orjson
 from stepwell_store.protocol import Claim, Commit, DueAttempt, DueTimer, Store
 
-from stepwell_engine.dispatch import Dispatcher, Job
+from stepwell_engine.dispatch import Dispatcher, Job, QueueUnavailable
 from stepwell_engine.execution import DISPATCH_DEADLINE_MS
 from stepwell_engine.partition import Partition
 
@@ -29,9 +30,17 @@ class Sweeper:
         self._later: dict[int, dict[str, int]] = {}
         self._tidy_at_ms = 0
 
+    def is_due(self, partition: Partition, now_ms: int) -> bool:
+        """Whether it is time to look for lost attempts of a partition."""
+        return not 0 < partition.sweep_at_ms - now_ms <= SWEEP_MS
+
+    def is_tidying_due(self, now_ms: int) -> bool:
+        """Whether it is time to tidy."""
+        return not 0 < self._tidy_at_ms - now_ms <= SWEEP_MS
+
     def lost(self, partition: Partition, now_ms: int, until_ms: int) -> list[DueAttempt]:
         """Attempts of a partition whose worker was gone by `until_ms`. Unclaimed ones are looked after here."""
-        if 0 < partition.sweep_at_ms - now_ms <= SWEEP_MS:
+        if not self.is_due(partition, now_ms):
             return []
         partition.sweep_at_ms = now_ms + SWEEP_MS
         due = self._store.due_attempts(partition.number, until_ms, ATTEMPTS)
@@ -45,6 +54,13 @@ class Sweeper:
         return [attempt for attempt in due if attempt.token not in jobs]
 
     def _look_after(self, number: int, jobs: dict[str, Job], now_ms: int) -> None:
+        with suppress(
+            QueueUnavailable
+        ):  # told by whoever hands out; what may still queue gets a later deadline too
+            self._hand_out_missing(number, jobs)
+        self._later.setdefault(number, {}).update((token, now_ms + DISPATCH_DEADLINE_MS) for token in jobs)
+
+    def _hand_out_missing(self, number: int, jobs: dict[str, Job]) -> None:
         queued = self._dispatcher.queued(list(jobs.values()))
         missing = [job for token, job in jobs.items() if token not in queued]
         if missing:
@@ -52,7 +68,6 @@ class Sweeper:
                 "%d jobs of partition %d were no longer queued; handing them out again", len(missing), number
             )
             self._dispatcher.enqueue(missing)
-        self._later.setdefault(number, {}).update((token, now_ms + DISPATCH_DEADLINE_MS) for token in jobs)
 
     def forget(self) -> None:
         """The engine owns nothing any more."""
@@ -86,9 +101,7 @@ class Sweeper:
         now_ms: int,
         commit_idle: Callable[[list[Partition], int], None],
     ) -> None:
-        """Once a second: commit positions that moved, then trim the door below the smallest of all."""
-        if 0 < self._tidy_at_ms - now_ms <= SWEEP_MS:
-            return
+        """Commit positions that moved, then trim the door below the smallest of all."""
         self._tidy_at_ms = now_ms + SWEEP_MS
         commit_idle(list(owned.values()), now_ms)
         positions = self._store.door_positions()

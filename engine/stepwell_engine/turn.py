@@ -7,8 +7,7 @@ engine itself fail changes nothing but its instance's quarantine.
 import os
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 from stepwell_schemas import instance as instances
@@ -23,38 +22,47 @@ from stepwell_engine.device import Device
 
 Value = TypeVar("Value")
 
-CACHED_INSTANCES = 50_000
-CACHED_DEVICES = 100_000
+CACHED_BYTES = 4 * 1_048_576
+ABSENCE_BYTES = 100
+"""What it costs to remember that there is nothing, or the least that something takes."""
 
 
 class Cache(Generic[Value]):
     """The hot values of an owned partition, least recently used out first. None remembers an absence."""
 
-    def __init__(self, limit: int) -> None:
-        self._values: OrderedDict[str, Value | None] = OrderedDict()
-        self._limit = limit
+    def __init__(self, limit_bytes: int) -> None:
+        self._values: OrderedDict[str, tuple[Value | None, int]] = OrderedDict()
+        self._bytes = 0
+        self.limit_bytes = limit_bytes
+        """Bounds the stored size of what is kept."""
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
-    def get(self, key: str) -> Value | None:
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
+    def find(self, key: str) -> tuple[Value | None, int] | None:
+        """The value and its size; None where nothing is known. What is only read does not count as used."""
+        return self._values.get(key)
 
-    def put(self, key: str, value: Value | None) -> None:
-        self._values[key] = value
-        self._values.move_to_end(key)
+    def get(self, key: str) -> Value | None:
+        """The value; None also where nothing is known."""
+        found = self._values.get(key)
+        return None if found is None else found[0]
+
+    def put(self, key: str, value: Value | None, size: int) -> None:
+        """Remember as used last."""
+        size += ABSENCE_BYTES
+        before = self._values.pop(key, None)
+        self._bytes += size if before is None else size - before[1]
+        self._values[key] = value, size
 
     def shrink(self) -> None:
-        """Back to the limit; called between batches, never within one."""
-        while len(self._values) > self._limit:
-            self._values.popitem(last=False)
+        """Back to the limit; called between batches, never within one, and only when all is in the store."""
+        while self._bytes > self.limit_bytes and self._values:
+            _, (_, size) = self._values.popitem(last=False)
+            self._bytes -= size
 
 
-@dataclass(frozen=True, slots=True)
-class Disposition:
+class Disposition(NamedTuple):
     """Where an event ended, for the ledger and the dedupe mark."""
 
     event: DeviceEvent
@@ -66,29 +74,34 @@ class Disposition:
     reason: str | None = None
 
 
-@dataclass(slots=True)
 class Turn:
-    """What one record changes. Reads fall through to the batch."""
+    """What one record changes. Reads fall through to the batch. Written out, since every event makes one."""
 
-    batch: "Batch"
-    now_ms: int
-    instances: dict[str, Instance] = field(default_factory=dict)
-    devices: dict[str, Device] = field(default_factory=dict)
-    history: list[tuple[str, bytes]] = field(default_factory=list)
-    index: list[tuple[str, str, str | None, str | None, int]] = field(default_factory=list)
-    accumulated: list[tuple[str, int, bytes]] = field(default_factory=list)
-    available: list[tuple[str, int, DeviceEvent]] = field(default_factory=list)
-    consumed: list[tuple[str, int]] = field(default_factory=list)
-    dropped: dict[str, int] = field(default_factory=dict)
-    timers: dict[tuple[str, str], int | None] = field(default_factory=dict)
-    attempts: dict[str, tuple[bytes, int] | None] = field(default_factory=dict)
-    outbox: list[dict[str, Any]] = field(default_factory=list)
-    dispositions: list[Disposition] = field(default_factory=list)
-    dead: list[bytes] = field(default_factory=list)
-    replies: list[tuple[str, bytes]] = field(default_factory=list)
-    unreserved: list[str] = field(default_factory=list)
-    pending: deque[tuple[str, Record]] = field(default_factory=deque)
-    """Records this turn makes for other instances (a child's end, a cancel); applied before it closes."""
+    __slots__ = (
+        "accumulated", "attempts", "available", "batch", "consumed", "dead", "devices", "dispositions", "dropped",
+        "history", "index", "instances", "now_ms", "outbox", "pending", "replies", "timers", "unreserved",
+    )  # fmt: skip
+
+    def __init__(self, batch: "Batch", now_ms: int) -> None:
+        self.batch = batch
+        self.now_ms = now_ms
+        self.instances: dict[str, Instance] = {}
+        self.devices: dict[str, Device] = {}
+        self.history: list[tuple[str, bytes]] = []
+        self.index: list[tuple[str, str, str | None, str | None, int]] = []
+        self.accumulated: list[tuple[str, int, bytes]] = []
+        self.available: list[tuple[str, int, DeviceEvent]] = []
+        self.consumed: list[tuple[str, int]] = []
+        self.dropped: dict[str, int] = {}
+        self.timers: dict[tuple[str, str], int | None] = {}
+        self.attempts: dict[str, tuple[bytes, int] | None] = {}
+        self.outbox: list[dict[str, Any]] = []
+        self.dispositions: list[Disposition] = []
+        self.dead: list[bytes] = []
+        self.replies: list[tuple[str, bytes]] = []
+        self.unreserved: list[str] = []
+        self.pending: deque[tuple[str, Record]] = deque()
+        """Records this turn makes for other instances (a child's end, a cancel); applied before it closes."""
 
     def instance(self, id: str) -> Instance | None:
         """The instance as this turn sees it. Raises CorruptValue for a stored value that is not ours."""
@@ -149,21 +162,25 @@ class Batch:
 
     def instance(self, id: str) -> Instance | None:
         """A changed, cached or stored instance."""
-        found = self.changed_instances.get(id)
+        changed = self.changed_instances.get(id)
+        if changed is not None:
+            return changed
+        found = self._cached.find(id)
         if found is None:
-            if id not in self._cached:
-                self._cached.put(id, self._loader.instance(self.partition, id))
-            found = self._cached.get(id)
-        return found
+            found = self._loader.instance(self.partition, id)
+            self._cached.put(id, *found)
+        return found[0]
 
     def device(self, id: str) -> Device | None:
         """A changed, cached or stored device record; not to be changed."""
-        found = self.changed_devices.get(id)
+        changed = self.changed_devices.get(id)
+        if changed is not None:
+            return changed
+        found = self._known.find(id)
         if found is None:
-            if id not in self._known:
-                self._known.put(id, self._loader.device(self.partition, id))
-            found = self._known.get(id)
-        return found
+            found = self._loader.device(self.partition, id)
+            self._known.put(id, *found)
+        return found[0]
 
     def available(self, device: str) -> list[tuple[int, DeviceEvent]]:
         """Unconsumed events of a device, oldest first: the stored ones and this batch's."""
@@ -199,28 +216,32 @@ class Batch:
         self.changed_devices.update(turn.devices)
         for instance, entry in turn.history:
             writes.history.setdefault(instance, []).append(entry)
-        writes.index.extend(turn.index)
         for device, n, body in turn.accumulated:
             writes.accumulated.setdefault(device, []).append((n, body))
-        for device, n, event in turn.available:
-            writes.available.setdefault(device, []).append(n)
-            self.offers.setdefault(device, {})[n] = event
-        for device, n in turn.consumed:
-            writes.consumed.setdefault(device, []).append(n)
-            self.taken.setdefault(device, set()).add(n)
-        for device, first in turn.dropped.items():
-            self._drop(device, first)
+        for disposition in turn.dispositions:
+            self.dispositions.append(disposition)
+            if disposition.kind != "duplicate":
+                self.seen[disposition.key] = seen_value(disposition)
+        if turn.available or turn.consumed or turn.dropped:
+            self._accept_kept(turn)
+        writes.index += turn.index
         writes.timers.update(turn.timers)
         for token, attempt in turn.attempts.items():
             self._attempt(token, attempt)
-        self.outbox.extend(turn.outbox)
-        self.dispositions.extend(turn.dispositions)
-        for disposition in turn.dispositions:
-            if disposition.kind != "duplicate":
-                self.seen[disposition.key] = seen_value(disposition)
-        writes.dead.extend(turn.dead)
-        writes.replies.extend(turn.replies)
-        writes.unreserved.extend(turn.unreserved)
+        self.outbox += turn.outbox
+        writes.dead += turn.dead
+        writes.replies += turn.replies
+        writes.unreserved += turn.unreserved
+
+    def _accept_kept(self, turn: Turn) -> None:
+        for device, n, event in turn.available:
+            self.writes.available.setdefault(device, []).append(n)
+            self.offers.setdefault(device, {})[n] = event
+        for device, n in turn.consumed:
+            self.writes.consumed.setdefault(device, []).append(n)
+            self.taken.setdefault(device, set()).add(n)
+        for device, first in turn.dropped.items():
+            self._drop(device, first)
 
     def _drop(self, device: str, first: int) -> None:
         """What this batch made available and dropped again is not made available: the store drops before it adds."""
@@ -250,30 +271,38 @@ class Batch:
         return writes
 
     def remember(self) -> None:
-        """After the commit: what was changed is what is hot."""
+        """What was changed is what is hot."""
+        writes = self.writes
         for id, instance in self.changed_instances.items():
-            self._cached.put(id, instance)
+            self._cached.put(id, instance, len(writes.instances[id] or b""))
         for id, device in self.changed_devices.items():
-            self._known.put(id, device)
+            self._known.put(id, device, len(writes.devices[id] or b""))
+
+    def forget_cold(self) -> None:
+        """Bring the caches back to their limits."""
         self._cached.shrink()
         self._known.shrink()
 
 
 class Loader:
-    """Values loaded for a batch in one round trip beforehand, or one by one where that was not foreseen."""
+    """Values that no load beforehand has foreseen, read one by one, when every commit that was sent is confirmed."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, confirm: Callable[[], None]) -> None:
         self._store = store
+        self._confirm = confirm
 
-    def instance(self, partition: int, id: str) -> Instance | None:
+    def instance(self, partition: int, id: str) -> tuple[Instance | None, int]:
+        self._confirm()
         raw = self._store.instance(partition, id)
-        return None if raw is None else decode_instance(id, raw)
+        return (None, 0) if raw is None else (decode_instance(id, raw), len(raw))
 
-    def device(self, partition: int, id: str) -> Device | None:
+    def device(self, partition: int, id: str) -> tuple[Device | None, int]:
+        self._confirm()
         raw = self._store.device(partition, id)
-        return None if raw is None else decode_device(id, raw)
+        return (None, 0) if raw is None else (decode_device(id, raw), len(raw))
 
     def available(self, partition: int, device: str) -> dict[int, DeviceEvent]:
+        self._confirm()
         (loaded,) = self._store.load([Wanted(partition, available=[device])], 0)
         return {
             n: DeviceEvent.from_document(_without_n(orjson.loads(raw)))
@@ -281,6 +310,7 @@ class Loader:
         }
 
     def sizes(self, partition: int, device: str) -> list[tuple[int, int, int]]:
+        self._confirm()
         events = self._store.device_events(partition, device, 0, 1_000_000)
         return [(n, len(raw), orjson.loads(raw)["received"]) for n, raw in events]
 

@@ -40,17 +40,17 @@ def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
     return arguments
 
 
-def read_answer(answer: list[Any]) -> CommitResult:
+def read_answer(answer: list[Any], is_handed: bool = False) -> CommitResult:
     """The result in the script's answer."""
     if answer[0] != b"committed":
         return CommitResult("stale")
     due, first, count = answer[1], answer[2], int(answer[3])
     next_due_ms = int(float(due)) if due else None
     if not count:
-        return CommitResult("committed", next_due_ms)
+        return CommitResult("committed", next_due_ms, is_handed=is_handed)
     milliseconds, number = parse_position(first.decode())
     positions = [format_position((milliseconds, number + step)) for step in range(count)]
-    return CommitResult("committed", next_due_ms, positions)
+    return CommitResult("committed", next_due_ms, positions, is_handed)
 
 
 def _head(commit: Commit, keys: Keys) -> list[Argument]:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
 
+from stepwell_store.memory_lane import MemoryLane
 from stepwell_store.memory_log import MemoryLog
 from stepwell_store.memory_partition import MemoryPartition, apply_commit
 from stepwell_store.memory_reading import MemoryReading
@@ -179,6 +180,9 @@ class MemoryStore(MemoryWorkers, MemoryReading):
             return sorted(self._engines)
 
     # -- the owner's loop ----------------------------------------------------------------------------------
+
+    def lane(self) -> MemoryLane:
+        return MemoryLane(self)
 
     def read(self, door: str | None, inboxes: Mapping[int, str], count: int, block_ms: int | None) -> Inbound:
         with self._changed:

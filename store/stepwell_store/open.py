@@ -30,15 +30,16 @@ CONNECT_SECONDS = 5.0
 SENTINEL_PORT = 26379
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings, socket_seconds: float = SOCKET_SECONDS) -> Store:
     """The store of these settings: `store_url`, or the embedded server of `data_dir`, started if need be.
 
-    Raises StoreUnavailable, LayoutMismatch, and ValueError for an address that is none.
+    `socket_seconds` bounds the wait for a reply. Raises StoreUnavailable, LayoutMismatch, and ValueError for an
+    address that is none.
     """
     if settings.store_url is not None and urlsplit(settings.store_url).scheme == "memory":
         return MemoryStore(settings.namespace, settings.partitions)
     url = store_url(settings)
-    client = open_redis(url)
+    client = open_redis(url, socket_seconds)
     try:
         return RedisStore(client, settings.namespace, settings.partitions)
     except StoreUnavailable as error:
@@ -58,14 +59,14 @@ def queue_url(settings: Settings) -> str:
     return url
 
 
-def open_redis(url: str) -> Redis:
+def open_redis(url: str, socket_seconds: float = SOCKET_SECONDS) -> Redis:
     """A client of a Redis address, with replies as bytes. Raises ValueError for an address that is none."""
     parts = urlsplit(url)
     match parts.scheme:
         case "redis" | "rediss" | "unix":
-            client = _open_direct(url)
+            client = _open_direct(url, socket_seconds)
         case "redis+sentinel" | "rediss+sentinel":
-            client = _open_sentinel(parts)
+            client = _open_sentinel(parts, socket_seconds)
         case _:
             raise _wrong(url, f"{parts.scheme or 'nothing'!r} is no scheme of ours")
     if client.connection_pool.connection_kwargs.get("decode_responses"):
@@ -81,21 +82,21 @@ def without_password(url: str) -> str:
     return parts._replace(netloc=f"{user}:***@{hosts}" if mark else hosts, query="").geturl()
 
 
-def _open_direct(url: str) -> Redis:
+def _open_direct(url: str, socket_seconds: float) -> Redis:
     try:
         client: Redis = Redis.from_url(
             url,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
-            socket_timeout=SOCKET_SECONDS,
-            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=socket_seconds,
+            socket_connect_timeout=min(CONNECT_SECONDS, socket_seconds),
         )
     except (ValueError, TypeError) as error:
         raise _wrong(url, str(error)) from error
     return client
 
 
-def _open_sentinel(parts: SplitResult) -> Redis:
+def _open_sentinel(parts: SplitResult, socket_seconds: float) -> Redis:
     credentials, _, hosts = parts.netloc.rpartition("@")
     user, _, password = credentials.partition(":")
     service, _, database = parts.path.strip("/").partition("/")
@@ -107,8 +108,8 @@ def _open_sentinel(parts: SplitResult) -> Redis:
     secure = {"ssl": True} if parts.scheme.startswith("rediss") else {}
     timeouts = {
         "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": SOCKET_SECONDS,
-        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": socket_seconds,
+        "socket_connect_timeout": min(CONNECT_SECONDS, socket_seconds),
         **secure,
     }
     connect: Callable[..., Sentinel] = Sentinel

@@ -9,9 +9,12 @@ Every write is safe to repeat when its reply was lost.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
+
+if TYPE_CHECKING:
+    from stepwell_store.lane import Lane
 
 START = "0-0"
 """The position before the first entry of a log."""
@@ -98,6 +101,18 @@ class DueAttempt:
     claim: Claim | None
 
 
+@dataclass(frozen=True, slots=True)
+class Handing:
+    """How a commit's jobs reach a queue on the same server, in the same act: a script that is run right behind it.
+
+    KEYS[1] is the partition's meta hash, ARGV[1] the commit's token, then `arguments`. The script must do nothing
+    and answer -1 where the hash's field `token` is another: then the commit was not applied.
+    """
+
+    script: str
+    arguments: Sequence[bytes | str | int]
+
+
 @dataclass(slots=True)
 class Commit:
     """One batch of a partition: applied whole or not at all, if `epoch` and `revision` are still right.
@@ -143,6 +158,8 @@ class Commit:
     counters: dict[str, int] = field(default_factory=dict)
     replies: list[tuple[str, bytes]] = field(default_factory=list)
     """(channel, message): published after the rest; nothing depends on their arrival."""
+    handing: Handing | None = None
+    """Handing out of `outbox`; a store that cannot run it leaves it to the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +169,8 @@ class CommitResult:
     status: Literal["committed", "stale"]
     next_due_ms: int | None = None
     outbox: list[str] = field(default_factory=list)
+    is_handed: bool = False
+    """Whether the commit's `handing` has been run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +296,10 @@ class Store(Protocol):
         ...
 
     # -- the owner's loop ----------------------------------------------------------------------------------
+
+    def lane(self) -> "Lane":
+        """A line of its own for one engine's reads, loads and commits."""
+        ...
 
     def read(self, door: str | None, inboxes: Mapping[int, str], count: int, block_ms: int | None) -> Inbound:
         """Entries after the given positions, at most `count` per log; waits up to `block_ms` for the first."""

@@ -85,26 +85,27 @@ class RedisLink:
         `together` runs them without anything in between. Each still succeeds or fails by itself, but a server that
         syncs its file always does it once for all of them, and not whenever a part of a large request is read.
         """
-        answers = self._pipe([self._command(request) for request in requests], together)
-        forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
-        if forgotten:
-            self._run_forgotten(requests, answers, forgotten, together)
+        answers = self._pipe([self.spell(request) for request in requests], together)
+        self.run_forgotten(requests, answers, together)
         for answer in answers:
             if isinstance(answer, RedisError):
                 raise translate(answer) from answer
         return answers
 
-    def _run_forgotten(
-        self, requests: Sequence[Request], answers: list[Any], forgotten: list[int], together: bool
-    ) -> None:
+    def run_forgotten(self, requests: Sequence[Request], answers: list[Any], together: bool) -> None:
+        """Load the scripts that the server did not know, run what needs them, put the answers in their places."""
+        forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if not forgotten:
+            return
         calls = [requests[index] for index in forgotten]
         names = sorted({call.script for call in calls if isinstance(call, Call)})
         self._pipe([("SCRIPT LOAD", self._scripts[name].text) for name in names])
-        again = self._pipe([self._command(call) for call in calls], together)
+        again = self._pipe([self.spell(call) for call in calls], together)
         for index, answer in zip(forgotten, again, strict=True):
             answers[index] = answer
 
-    def _command(self, request: Request) -> Command:
+    def spell(self, request: Request) -> Command:
+        """A request as the server takes it."""
         if isinstance(request, Call):
             sha = self._scripts[request.script].sha
             return ("EVALSHA", sha, len(request.keys), *request.keys, *request.arguments)

@@ -1,16 +1,10 @@
 """The owner's side on Redis: leases, reading what has come in, loading what a batch needs, committing it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-from stepwell_store.commit_packing import (
-    ledger_entries,
-    ledger_stream_position,
-    pack_commit,
-    read_answer,
-)
-from stepwell_store.keys import Keys
+from stepwell_store.commit_packing import ledger_entries, ledger_stream_position
 from stepwell_store.positions import parse_position
 from stepwell_store.protocol import (
     START,
@@ -23,11 +17,10 @@ from stepwell_store.protocol import (
     Ownership,
     Wanted,
 )
-from stepwell_store.redis_link import Call, Command, Linked, Request
-from stepwell_store.retention import SEEN_BUCKETS, seen_bucket
+from stepwell_store.redis_lane import Awaited, RedisLane
+from stepwell_store.redis_link import Call, Linked
 
-LONGEST_BLOCK_MS = 20_000
-"""Below the socket's time limit, so that a quiet log is no lost connection."""
+Answer = TypeVar("Answer")
 
 LEDGER_PAGE = 20
 """Commits, each with up to hundreds of entries."""
@@ -69,35 +62,17 @@ class RedisPartition(Linked):
 
     # -- the loop ------------------------------------------------------------------------------------------
 
+    def lane(self) -> RedisLane:
+        return RedisLane(self._link, self._keys)
+
     def read(self, door: str | None, inboxes: Mapping[int, str], count: int, block_ms: int | None) -> Inbound:
-        logs = [(self._keys.of(number, "inbox"), at) for number, at in inboxes.items()]
-        if door is not None:
-            logs.append((self._keys.events, door))
-        commands: list[Command] = [("GET", self._keys.catalog)]
-        if logs:
-            block = ("BLOCK", min(block_ms, LONGEST_BLOCK_MS)) if block_ms else ()
-            keys, positions = zip(*logs, strict=True)
-            commands.insert(0, ("XREAD", "COUNT", count, *block, "STREAMS", *keys, *positions))
-        answers = self._link.run(commands)
-        found = dict(answers[0] or []) if logs else {}
-        arrived = {
-            number: read_entries(found[key])
-            for number in inboxes
-            if (key := self._keys.of(number, "inbox").encode()) in found
-        }
-        events = read_entries(found.get(self._keys.events.encode(), []))
-        return Inbound(events, arrived, int(answers[-1] or 0))
+        return self._at_once(lambda lane: lane.read(door, inboxes, count, block_ms))
 
     def load(self, wanted: Sequence[Wanted], now_ms: int) -> list[Loaded]:
-        answers = iter(self._link.run([item for want in wanted for item in self._lookups(want, now_ms)]))
-        return [_read_lookups(want, answers) for want in wanted]
+        return self._at_once(lambda lane: lane.load(wanted, now_ms))
 
     def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
-        calls = [
-            Call("commit", (self._keys.of(commit.partition, "meta"),), pack_commit(commit, self._keys))
-            for commit in commits
-        ]
-        return [read_answer(answer) for answer in self._link.run(calls, together=True)]
+        return self._at_once(lambda lane: lane.commit(commits))
 
     def due_timers(self, partition: int, now_ms: int, limit: int) -> list[DueTimer]:
         timers = self._keys.of(partition, "timers")
@@ -134,29 +109,15 @@ class RedisPartition(Linked):
     def _lease_keys(self, partition: int) -> list[str]:
         return [self._keys.of(partition, "lease"), self._keys.of(partition, "meta")]
 
-    def _available_call(self, partition: int, device: str) -> Call:
-        keys = (self._keys.available(partition, device), self._keys.accumulated(partition, device))
-        return Call("load_available", keys)
-
-    def _lookups(self, want: Wanted, now_ms: int) -> list[Request]:
-        commands: list[Request] = []
-        if want.instances:
-            commands.append(("HMGET", self._keys.of(want.partition, "instances"), *want.instances))
-        if want.devices:
-            commands.append(("HMGET", self._keys.of(want.partition, "devices"), *want.devices))
-        if want.seen:
-            commands.append(seen_call(self._keys, want.partition, want.seen, now_ms))
-        commands.extend(self._available_call(want.partition, device) for device in want.available)
-        return commands
+    def _at_once(self, ask: Callable[[RedisLane], Awaited[Answer]]) -> Answer:
+        lane = self.lane()
+        try:
+            return ask(lane).wait()
+        finally:
+            lane.release()
 
     def _after(self, key: str, after: str, count: int) -> list[Entry]:
         return read_entries(self._link.command("XRANGE", key, f"({after}", "+", "COUNT", count))
-
-
-def seen_call(keys: Keys, partition: int, wanted: Sequence[bytes], now_ms: int) -> Call:
-    """Looks event keys up in the kept buckets."""
-    arguments = (keys.prefixes[partition], seen_bucket(now_ms), SEEN_BUCKETS, *wanted)
-    return Call("load_seen", (keys.of(partition, "meta"),), arguments)
 
 
 def read_entries(found: Any) -> list[Entry]:
@@ -164,35 +125,10 @@ def read_entries(found: Any) -> list[Entry]:
     return [Entry(position.decode(), fields) for position, fields in found or ()]
 
 
-def read_event(element: bytes) -> tuple[int, bytes]:
-    """(sequence, event JSON) of an accumulator's element."""
-    sequence, _, event = element.partition(b" ")
-    return int(sequence), event
-
-
 def read_timer(member: bytes, due_ms: float) -> DueTimer:
     """A timer of the timers set."""
     instance, _, timer = member.decode().partition("\0")
     return DueTimer(instance, timer, int(due_ms))
-
-
-def _read_lookups(want: Wanted, answers: Any) -> Loaded:
-    loaded = Loaded()
-    if want.instances:
-        loaded.instances = _present(want.instances, next(answers))
-    if want.devices:
-        loaded.devices = _present(want.devices, next(answers))
-    if want.seen:
-        loaded.seen = _present(want.seen, next(answers))
-    for device in want.available:
-        events = [read_event(element) for element in next(answers)]
-        if events:
-            loaded.available[device] = events
-    return loaded
-
-
-def _present(names: Sequence[Any], values: Sequence[bytes | None]) -> dict[Any, bytes]:
-    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
 
 def _position(value: bytes | None) -> str:

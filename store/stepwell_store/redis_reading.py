@@ -7,7 +7,8 @@ from stepwell_store.partition import partition_of
 from stepwell_store.positions import parse_position
 from stepwell_store.protocol import DeadLetter, DueTimer, InstanceFilter, PartitionInfo
 from stepwell_store.redis_link import Call, Command, Linked
-from stepwell_store.redis_partition import read_event, read_timer, seen_call
+from stepwell_store.redis_partition import read_timer
+from stepwell_store.redis_requests import read_event, seen_call
 from stepwell_store.searching import (
     STATUSES,
     Place,

@@ -337,12 +337,12 @@ def test_a_clock_that_goes_back_does_not_stop_an_engine_from_renewing_its_leases
 def test_an_event_that_breaks_the_reader_itself_is_a_dead_letter(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stepwell_engine import loop
+    from stepwell_engine import intake
 
     def planted(raw: bytes, now_ms: int) -> None:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(loop, "parse_event", planted)
+    monkeypatch.setattr(intake, "parse_event", planted)
     world.push("d", "Go")
     world.run()
     assert "planted" in world.dead()[0]["message"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -20,14 +19,6 @@ from store_batches import NOW, definition, instance_json, own
 def client(server_url: str) -> Iterator[Redis]:
     with open_redis(server_url) as opened:
         yield opened
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path, "memory")
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_two_namespaces_do_not_meet(redis_store: RedisStore, server_url: str, namespace: str) -> None:

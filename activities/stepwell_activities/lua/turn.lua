@@ -1,8 +1,11 @@
 -- One turn of a worker: forget the jobs it has finished, take the next ones, show signs of life. Atomic.
 -- KEYS[1] rq:suspended  KEYS[2] the worker's hash  then per queue: its list, its hash of taken jobs (id -> worker)
 -- ARGV[1] jobs wanted  [2] worker name  [3] now, ISO 8601  [4] time to live of the worker's hash in seconds
--- ARGV[5] jobs done well  [6] jobs failed  [7] seconds worked  [8] number of finished jobs, then (queue, id) of each
--- Returns {suspended 0|1, {queue, id, data}...}; queues are counted from 1.
+-- ARGV[5] jobs done well  [6] jobs failed  [7] seconds worked  [8] number of finished jobs, then (queue, id) of each;
+--      then, where attempts are claimed here too (the store is on this server): the store's name of the worker, now in
+--      ms, end of the lease in ms, and the key prefix of each partition
+-- Returns {suspended 0|1, {queue, id, data, claim}...}; queues are counted from 1. `claim` is the attempt's payload, "-"
+-- where it is not wanted or held by another (as claim.lua has it), "" where it was not claimed here.
 -- A job whose hash is gone was cancelled: its id is dropped. What is taken stays in the hash until it is finished,
 -- so that what a killed worker held can be put back.
 local finished = tonumber(ARGV[8])
@@ -11,6 +14,39 @@ for i = 0, finished - 1 do
   redis.call('HDEL', KEYS[2 + 2 * queue], id)
   redis.call('DEL', 'rq:job:' .. id)
 end
+local claiming = 9 + 2 * finished
+
+-- The same as the store's claim.lua; the job's id is the attempt's token.
+local function claim(prefix, token)
+  local worker, now, lease_end = ARGV[claiming], ARGV[claiming + 1], ARGV[claiming + 2]
+  local payload = redis.call('HGET', prefix .. 'attempts', token)
+  if not payload then
+    return '-'
+  end
+  local held = redis.call('HGET', prefix .. 'claims', token)
+  local mine = false
+  if held then
+    local reported, holder = string.match(held, '^%d+ %d+ (%S+) (.*)$')
+    mine = holder == worker
+    if reported ~= '-' then
+      return '-'
+    end
+    if not mine and tonumber(redis.call('ZSCORE', prefix .. 'deadlines', token)) > tonumber(now) then
+      return '-'
+    end
+  end
+  if not mine then
+    redis.call('HSET', prefix .. 'claims', token, now .. ' ' .. now .. ' - ' .. worker)
+  end
+  redis.call('ZADD', prefix .. 'deadlines', lease_end, token)
+  return payload
+end
+
+local function claimed(id, partition)
+  local prefix = partition and ARGV[claiming] and ARGV[claiming + 3 + tonumber(partition)]
+  return prefix and claim(prefix, id) or ''
+end
+
 local suspended = redis.call('EXISTS', KEYS[1])
 local reply, first = {suspended}, nil
 local wanted = tonumber(ARGV[1])
@@ -20,15 +56,16 @@ if suspended == 0 then
       local id = redis.call('LPOP', KEYS[1 + 2 * queue])
       if not id then break end
       local job = 'rq:job:' .. id
-      local data = redis.call('HGET', job, 'data')
+      local known = redis.call('HMGET', job, 'data', 'partition')
+      local data = known[1]
       if data then
         redis.call('HSET', job, 'status', 'started', 'worker_name', ARGV[2], 'started_at', ARGV[3])
         redis.call('HSET', KEYS[2 + 2 * queue], id, ARGV[2])
-        reply[#reply + 1] = {queue, id, data}
+        reply[#reply + 1] = {queue, id, data, claimed(id, known[2])}
         first = first or id
       elseif redis.call('EXISTS', job) == 1 then
         redis.call('HSET', KEYS[2 + 2 * queue], id, ARGV[2])
-        reply[#reply + 1] = {queue, id, ''}
+        reply[#reply + 1] = {queue, id, '', ''}
       end
     end
   end

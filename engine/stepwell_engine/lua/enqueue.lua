@@ -1,16 +1,22 @@
 -- Create RQ jobs and push them to their queues; a job that exists already is left alone.
 -- Runs on RQ's Redis (RQ does not work on Redis Cluster, so the keys need no common slot).
--- ARGV: now (RQ's timestamp text), then per job: id, queue, data, timeout in seconds, description, front ("1" or "0")
--- Returns the number of jobs created.
-local now = ARGV[1]
+-- Right behind a commit on the same server: only if that commit was applied.
+-- KEYS: none, or the meta hash of the commit's partition
+-- ARGV: the commit's token (any text without KEYS), now (RQ's timestamp text), then per job: id, queue, data, timeout in
+--       seconds, description, front ("1" or "0"), partition (a field of ours: so our worker can claim as it takes)
+-- Returns the number of jobs created, or -1 when the commit was not applied.
+if KEYS[1] and redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
+  return -1
+end
+local now = ARGV[2]
 local created = 0
-for i = 2, #ARGV, 6 do
+for i = 3, #ARGV, 7 do
   local id, queue = ARGV[i], ARGV[i + 1]
   local job = 'rq:job:' .. id
   if redis.call('EXISTS', job) == 0 then
     redis.call('HSET', job, 'data', ARGV[i + 2], 'created_at', now, 'enqueued_at', now, 'origin', queue,
       'status', 'queued', 'timeout', ARGV[i + 3], 'description', ARGV[i + 4], 'result_ttl', '0',
-      'failure_ttl', '86400')
+      'failure_ttl', '86400', 'partition', ARGV[i + 6])
     redis.call('SADD', 'rq:queues', 'rq:queue:' .. queue)
     if ARGV[i + 5] == '1' then
       redis.call('LPUSH', 'rq:queue:' .. queue, id)

@@ -1,0 +1,82 @@
+"""What the benches share: a fresh embedded server, an engine in a process of its own, figures as people read them."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis import Redis
+from stepwell_schemas.settings import Settings
+from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.open import open_redis, open_store
+from stepwell_store.protocol import Store
+
+
+@contextmanager
+def served(durability: str = "fsync", partitions: int = 16) -> Iterator[tuple[str, Store, Redis]]:
+    """A server in a folder of its own: its address, a store on it, a plain client."""
+    with tempfile.TemporaryDirectory(prefix="stepwell-bench-") as folder:
+        server = EmbeddedServer(Path(folder), durability)
+        url = server.start()
+        store = open_store(Settings(store_url=url, partitions=partitions))
+        redis = open_redis(url)
+        try:
+            yield url, store, redis
+        finally:
+            store.close()
+            redis.close()
+            server.stop()
+
+
+@contextmanager
+def engine_process(url: str, partitions: int = 16) -> Iterator[subprocess.Popen[bytes]]:
+    """`stepwell engine` on the server; ended at the end, if it still runs."""
+    environment = {
+        **os.environ,
+        "STEPWELL_STORE_URL": url,
+        "STEPWELL_PARTITIONS": str(partitions),
+        "STEPWELL_LOG_LEVEL": "error",
+    }
+    command = [str(Path(sys.executable).with_name("stepwell")), "engine"]
+    process = subprocess.Popen(command, env=environment)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.02) -> None:
+    """Poll until the condition holds. Raises TimeoutError."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError("the system did not get there")
+        time.sleep(pause)
+
+
+def applied(store: Store) -> int:
+    """Events with a disposition so far, by the partitions' counters."""
+    return sum(sum(store.partition_info(number).counters.values()) for number in range(store.partitions))
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time that a process has taken so far (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that a process holds (Linux)."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def percentiles(values: Sequence[float]) -> str:
+    """p50, p99 and p99.9 of milliseconds."""
+    ordered = sorted(values)
+    at = [ordered[min(len(ordered) - 1, int(len(ordered) * part))] for part in (0.5, 0.99, 0.999)]
+    return "p50 {:.0f} ms   p99 {:.0f} ms   p99.9 {:.0f} ms".format(*at)

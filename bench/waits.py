@@ -1,0 +1,174 @@
+"""Many open waits of one definition on distinct match values, and as many armed timers: what they cost, and what not.
+
+    python bench/waits.py [--waits 20000] [--full]
+
+Prints bytes per wait (server and engine), matching and signalling at 1,000 waits and at all, processor time when
+idle, the time to take over after `kill -9` of the engine, and the lateness of timers that fall due at once.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import time
+
+import orjson
+from latency import latencies
+from redis import Redis
+from served import applied, engine_process, percentiles, processor_seconds, resident_bytes, served, wait_until
+from stepwell_engine.catalog import publish
+from stepwell_store.protocol import Store
+
+WORKFLOW = """
+id: listener
+version: 1.0.0
+events: {Seen: {}, Tick: {}}
+start: {on: [Seen], input: {number: $.event.data.number}}
+configuration: {accumulator: {maxEvents: 100000, maxBytes: 100000000}}
+startAt: Listen
+states:
+  Listen:
+    type: wait
+    event: Tick
+    match: {kind: tick, device: $.input.number}
+    timeout: P30D
+    timeoutNext: Listen
+    resultPath: null
+    next: Listen
+"""
+
+SHORT = """
+id: sleeper
+version: 1.0.0
+events: {Sleep: {}, Never: {}}
+start: {on: [Sleep], input: {}}
+startAt: Nap
+states:
+  Nap: {type: wait, event: Never, timeout: PT10S, timeoutNext: Done, resultPath: null, next: Done}
+  Done: {type: succeed}
+"""
+
+
+def event(device: int, number: int, kind: str) -> bytes:
+    """A CloudEvent whose data names its device, so that each wait has a match value of its own."""
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "id": f"{kind}-{device}-{number}",
+            "source": "/bench",
+            "type": kind,
+            "subject": f"device-{device}",
+            "data": {"kind": "tick", "device": device, "number": device, "padding": "x" * 120},
+        }
+    )
+
+
+def sleep(number: int) -> bytes:
+    """A CloudEvent that starts a sleeper."""
+    id, device = f"s{number}", f"sleeper-{number}"
+    return orjson.dumps(
+        {"specversion": "1.0", "id": id, "source": "/bench", "type": "Sleep", "subject": device}
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--waits", type=int, default=20_000)
+    parser.add_argument("--full", action="store_true", help="a million")
+    parser.add_argument("--quick", action="store_true", help="the default")
+    options = parser.parse_args()
+    waits = 1_000_000 if options.full else options.waits
+    with served() as (url, store, redis), engine_process(url) as engine:
+        publish(store, WORKFLOW, now_ms=0)
+        publish(store, SHORT, now_ms=0)
+        open_waits(store, 0, 1_000)
+        matching(store, redis, 1_000)
+        server_before, engine_before = redis.info()["used_memory"], resident_bytes(engine.pid)
+        open_waits(store, 1_000, waits)
+        server_bytes = (redis.info()["used_memory"] - server_before) / (waits - 1_000)
+        engine_bytes = (resident_bytes(engine.pid) - engine_before) / (waits - 1_000)
+        print(
+            f"a wait with its timer      {server_bytes:,.0f} bytes in the server, {engine_bytes:,.0f} in the engine"
+        )
+        matching(store, redis, waits)
+        idle(redis, engine)
+        timers(store, redis, min(5_000, waits))
+        takeover(url, store, engine)
+
+
+def open_waits(store: Store, first: int, last: int) -> None:
+    """One instance per device, each in its wait. The accumulator's mark and the history's start come with it."""
+    before = applied(store)
+    for start in range(first, last, 1_000):
+        end = min(start + 1_000, last)
+        store.append_events([event(device, 0, "Seen") for device in range(start, end)])
+        wait_until(lambda end=end: applied(store) - before >= end - first - 20_000, 600)  # type: ignore[misc]
+    wait_until(lambda: applied(store) - before >= last - first, 600)
+
+
+def matching(store: Store, redis: Redis, waits: int) -> None:
+    """Events at 1,000 a second over all devices, then as many at once as there are in two seconds."""
+    taken = latencies(store, redis, 1_000, 3, devices=waits, make=event)
+    print(f"matching at {waits:>9,} waits   {percentiles(taken)}   (1,000 events/s)")
+    bodies = [event((n * 7_919) % waits, n + 10**6, "Tick") for n in range(10_000)]
+    before, started = applied(store), time.perf_counter()
+    for start in range(0, len(bodies), 500):
+        store.append_events(bodies[start : start + 500])
+    wait_until(lambda: applied(store) - before >= len(bodies), 300)
+    print(f"signals at {waits:>10,} waits   {len(bodies) / (time.perf_counter() - started):,.0f} /s")
+
+
+def idle(redis: Redis, engine: "subprocess.Popen[bytes]", seconds: float = 5) -> None:
+    pids = {"engine": engine.pid, "server": int(redis.info("server")["process_id"])}
+    before = {name: processor_seconds(pid) for name, pid in pids.items()}
+    time.sleep(seconds)
+    shares = {name: (processor_seconds(pid) - before[name]) / seconds for name, pid in pids.items()}
+    print(
+        "idle                       "
+        + ", ".join(f"{name} {share:.1%} of a core" for name, share in shares.items())
+    )
+
+
+def timers(store: Store, redis: Redis, count: int) -> None:
+    """`count` instances started within a second, whose timers fall due within a second."""
+    before = applied(store)
+    for start in range(0, count, 500):
+        bodies = [sleep(number) for number in range(start, min(start + 500, count))]
+        store.append_events(bodies)
+    wait_until(lambda: applied(store) - before >= count, 60)
+    wait_until(lambda: _ended(redis, store) >= count, 120)
+    late: list[float] = []
+    for number in range(store.partitions):
+        for id in redis.zrange(f"{{stepwell:{number}}}:index:sleeper:succeeded", 0, -1):
+            entry = orjson.loads(store.history(number, id.decode(), 1, 1)[0])
+            late.append(entry["t"] - entry["record"]["due_ms"])
+    print(f"timers, {count:,} due together  late by {percentiles(late)}")
+
+
+def _ended(redis: Redis, store: Store) -> int:
+    keys = [f"{{stepwell:{number}}}:index:sleeper:succeeded" for number in range(store.partitions)]
+    return sum(int(redis.zcard(key)) for key in keys)
+
+
+def takeover(url: str, store: Store, engine: "subprocess.Popen[bytes]") -> None:
+    """From `kill -9` of the only engine to the next one's first commit; the other engine is there already."""
+    with engine_process(url):
+        time.sleep(2)
+        before = {number: store.partition_info(number).revision for number in range(store.partitions)}
+        store.append_events([event(device, 10**7, "Tick") for device in range(200)])
+        os.kill(engine.pid, signal.SIGKILL)
+        started = time.perf_counter()
+        bodies = [event(device, 10**7 + 1, "Tick") for device in range(1_000)]
+        store.append_events(bodies)
+        wait_until(
+            lambda: all(store.partition_info(n).revision > revision for n, revision in before.items()),
+            60,
+            0.01,
+        )
+        print(
+            f"takeover after kill -9     {time.perf_counter() - started:.2f} s until every partition commits again"
+        )
+
+
+if __name__ == "__main__":
+    main()
