@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from stepwell_schemas.asl_upload import AslDocument, UploadSettings, enveloped, is_asl, is_bare
+from stepwell_schemas.building import built
 from stepwell_schemas.embedded_schemas import check_embedded_schemas
 from stepwell_schemas.json_reader import read_json
-from stepwell_schemas.problems import Finding, PathInDocument, Positions, Problem, kind_of, located
+from stepwell_schemas.problems import Finding, Positions, Problem, kind_of, located
 from stepwell_schemas.schema_check import check_against_schema
 from stepwell_schemas.source_text import SourceText, SyntaxFault, read_source
 from stepwell_schemas.structure import check_bounds, check_reachability, check_targets
@@ -104,7 +103,7 @@ def _checked(
         shape = check_against_schema(document)
         findings += shape + check_targets(document) + check_embedded_schemas(document)
         if not shape:
-            definition, refused = _built(document)
+            definition, refused = built(WorkflowDefinition, document)
             findings += refused
         # Where a name is misspelt, all that it should have led to would be told as unreachable.
         if all(finding.severity != "error" for finding in findings):
@@ -158,35 +157,6 @@ def _unused(upload: UploadSettings) -> list[Finding]:
 def _placed(findings: list[Finding], positions: Positions, text: SourceText) -> list[Problem]:
     problems = [located(finding, positions, text.file) for finding in findings[:MAX_PROBLEMS]]
     return sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0))
-
-
-def _built(document: dict[str, Any]) -> tuple[WorkflowDefinition | None, list[Finding]]:
-    """The models; they know a few things that the schema cannot say, such as the days of a month."""
-    try:
-        return WorkflowDefinition.model_validate(document), []
-    except ValidationError as error:
-        return None, [
-            Finding(
-                "bad-value",
-                detail["msg"].removeprefix("Value error, "),
-                _path_in(document, detail["loc"]),
-            )
-            for detail in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-
-
-def _path_in(document: Any, location: tuple[str | int, ...]) -> PathInDocument:
-    """Pydantic's location without the tags of unions and validators, which the document does not have."""
-    path: PathInDocument = ()
-    for part in location:
-        if isinstance(document, dict) and part in document:
-            document = document[str(part)]
-        elif isinstance(document, list) and isinstance(part, int) and part < len(document):
-            document = document[part]
-        else:
-            continue
-        path = (*path, part)
-    return path
 
 
 def _problem(fault: SyntaxFault, file: str | None) -> Problem:

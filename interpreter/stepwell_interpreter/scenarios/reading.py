@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from pydantic import ValidationError
+from stepwell_schemas.building import built
 from stepwell_schemas.json_reader import read_json
 from stepwell_schemas.problems import (
     Finding,
@@ -106,7 +106,7 @@ def _checked(
         shape = check_against_schema(document, SCHEMA)
         findings += shape
         if not shape:
-            loaded, refused = _built(document)
+            loaded, refused = built(ScenarioFile, document)
             findings += refused
     problems = sorted(
         (located(finding, positions, file) for finding in findings),
@@ -122,31 +122,3 @@ def _checked(
         document,
         positions,
     )
-
-
-def _built(document: dict[str, Any]) -> tuple[ScenarioFile | None, list[Finding]]:
-    """The models; they know a few things that the schema cannot say, such as the days of a month."""
-    try:
-        return ScenarioFile.model_validate(document), []
-    except ValidationError as error:
-        return None, [
-            Finding(
-                "bad-value",
-                detail["msg"].removeprefix("Value error, "),
-                _path_in(document, detail["loc"]),
-            )
-            for detail in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-
-
-def _path_in(document: Any, location: tuple[str | int, ...]) -> PathInDocument:
-    """Pydantic's location without the tags of unions and validators, which the document does not have."""
-    path: PathInDocument = ()
-    for part in location:
-        inside = (isinstance(document, dict) and part in document) or (
-            isinstance(document, list) and isinstance(part, int) and part < len(document)
-        )
-        if inside:
-            document = document[part]
-            path = (*path, part)
-    return path
