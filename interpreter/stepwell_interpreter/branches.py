@@ -55,6 +55,7 @@ def joined(draft: Draft, frame: Frame, step: ParallelStep, ended: Ended) -> None
         work["failures"] = {**work["failures"], name: {"error": ended.error, "cause": ended.cause}}
     done, failed = len(work["results"]), len(work["failures"])
     if step.policy == "failFast" and ended.failed:
+        _tell_given_up(draft, ended)
         give_up_below(draft, frame, "ParallelBranchAborted")
         cause = step.data.branch_cause(name, ended.cause)
         draft.agenda.append(Failed(frame, ended.error, cause, alias=BRANCH_FAILED, attempted=True))
@@ -69,6 +70,13 @@ def joined(draft: Draft, frame: Frame, step: ParallelStep, ended: Ended) -> None
         step.data.tell(draft, "ParallelStateSucceeded", frame)
         results = {branch: ends[branch] for branch, _ in step.branches if branch in ends}
         leave(draft, frame, step, step.data.branches(results))
+
+
+def _tell_given_up(draft: Draft, ended: Ended) -> None:
+    """As recorded of Step Functions: a task whose failure ends its branch is told to be aborted, too."""
+    step = draft.program.scopes[ended.frame.scope].steps.get(ended.frame.state)
+    if step is not None and step.kind == "task":
+        step.data.tell(draft, "TaskStateAborted", ended.frame)
 
 
 def gather(draft: Draft, frame: Frame, step: ParallelStep | MapStep, ended: Ended, aborted: str) -> bool:

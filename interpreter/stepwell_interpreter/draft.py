@@ -12,7 +12,15 @@ from operator import attrgetter
 from typing import Any, Final
 
 import orjson
-from stepwell_schemas.commands import ClearTimer, Command, SetTimer
+from stepwell_schemas.commands import (
+    CancelActivity,
+    CancelChild,
+    ClearTimer,
+    Command,
+    RunActivity,
+    SetTimer,
+    StartChild,
+)
 from stepwell_schemas.durations import format_ms
 from stepwell_schemas.instance import Frame, Instance
 
@@ -25,6 +33,8 @@ from stepwell_interpreter.values import recorded
 
 MAX_STATE_BYTES: Final = 1_048_576
 ROOT: Final = "0"
+MOST_WORK: Final = 5_000_000
+"""Values that the paths of one decision may visit, and what else counts as as much: a second or two in all."""
 
 # A batch applies many records of one moment; writing that moment costs as much as a step.
 _written_time = lru_cache(maxsize=1024)(format_ms)
@@ -57,7 +67,9 @@ class Draft:
         "now_ms",
         "patch",
         "program",
+        "revokes",
         "trace",
+        "work_left",
     )
 
     def __init__(self, program: Program, instance: Instance, now_ms: int) -> None:
@@ -72,13 +84,16 @@ class Draft:
         self.patch: list[dict[str, Any]] = []
         self.agenda: deque[Enter | Ended | Failed] = deque()
         self.entered: dict[str, int] = {}
+        self.revokes = False
+        self.work_left = MOST_WORK
         self._owned: set[str] = set()
         self._lists: dict[tuple[str, int, str], list[Any]] = {}
         self._system: dict[str, Any] | None = None
 
     def close(self, answer: str) -> Decision:
         """What has come of the record."""
-        return Decision(self.instance, self.commands, self.trace, self.patch, answer)
+        commands = _without_revoked(self.commands) if self.revokes else self.commands
+        return Decision(self.instance, commands, self.trace, self.patch, answer)
 
     # -- frames --------------------------------------------------------------------------------------------
 
@@ -175,6 +190,13 @@ class Draft:
         """A timer of an owned frame has fired: it is armed no more."""
         frame.work["timers"] = {name: due for name, due in frame.work["timers"].items() if name != what}
 
+    def spend(self, steps: int) -> None:
+        """Count work. Raises StateFailure where one record makes for too much: its partition's others wait for it."""
+        self.work_left -= steps
+        if self.work_left < 0:
+            cause = f"one event, result or timer makes the workflow visit more than {MOST_WORK} values"
+            raise StateFailure(DATA_LIMIT_EXCEEDED, cause)
+
     # -- documents -----------------------------------------------------------------------------------------
 
     def scope(self, frame: Frame, purpose: str) -> Scope:
@@ -201,6 +223,7 @@ class Draft:
         """Write into the `$.state` a frame sees. Raises StateFailure: no such place, or too large."""
         owner = self._writer(frame)
         size = json_size(value)
+        self.spend(size >> 6)
         if owner is None:
             changed = target(self.instance.state, value)
             self.instance.state_bytes = within_limit(changed, self.instance.state_bytes + size, target.text)
@@ -262,6 +285,9 @@ class _StepScope(Scope):
         self.error = MISSING if frame.error is None else frame.error
         self.counter = 0
 
+    def spend(self, steps: int) -> None:
+        self._draft.spend(steps)
+
     @property
     def system(self) -> Mapping[str, Any]:  # type: ignore[override]  # a field there, computed here
         return self._draft.system_of(self._frame)
@@ -269,6 +295,31 @@ class _StepScope(Scope):
     @property
     def seed(self) -> str:  # type: ignore[override]  # a field there, computed here
         return f"{self._draft.instance.seed}/{self._frame.visit}/{self._purpose}"
+
+
+def _without_revoked(commands: list[Command]) -> list[Command]:
+    """The commands without the attempts and children that are started and given up by one and the same record."""
+    begun = {_begins(command) for command in commands} - {None}
+    revoked = begun & {_revokes(command) for command in commands}
+    if not revoked:
+        return commands
+    return [
+        command
+        for command in commands
+        if _begins(command) not in revoked and _revokes(command) not in revoked
+    ]
+
+
+def _begins(command: Command) -> str | None:
+    if isinstance(command, RunActivity):
+        return command.token
+    return command.child if isinstance(command, StartChild) else None
+
+
+def _revokes(command: Command) -> str | None:
+    if isinstance(command, CancelActivity):
+        return command.token
+    return command.child if isinstance(command, CancelChild) else None
 
 
 def json_size(value: Any) -> int:

@@ -59,9 +59,11 @@ def give_up(draft: Draft, frame: Frame, *, undo_children: bool) -> None:
     """Cancel what an owned frame waits for: its attempt, its child workflow, its timers."""
     token = frame.work.pop("token", None)
     if token is not None:
+        draft.revokes = True
         draft.commands.append(CancelActivity(frame.work["attempt"], token))
     child = frame.work.pop("child", None)
     if child is not None:
+        draft.revokes = True
         reason = f"given up by {draft.instance.id} in state {frame.state}"
         draft.commands.append(CancelChild(child, reason, undo_children))
     draft.disarm_all(frame)
@@ -74,6 +76,9 @@ def give_up_below(
     """Cancel and remove all frames under a frame; `event` is traced for each of its direct children."""
     undo = draft.program.compensates if undo_children is None else undo_children
     for child in draft.below(frame.id):
+        if child.state:
+            step = draft.step(child)
+            step.data.tell(draft, step.word + "StateAborted", child)
         give_up(draft, draft.own(child.id), undo_children=undo)
         if event is not None and child.parent == frame.id:
             note(draft, event, frame, branch=child.branch, index=child.index)

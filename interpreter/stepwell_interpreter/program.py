@@ -68,6 +68,8 @@ class Call:
     """How the worker unwraps the input and wraps the answer, such as `lambda:invoke`; None: not at all."""
     told: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     """What the trace says of an attempt (`work`) beside the usual."""
+    begins: bool = False
+    """Whether the trace tells an attempt's beginning when it is dispatched, not only when it is answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

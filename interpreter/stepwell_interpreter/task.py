@@ -67,6 +67,9 @@ def _try(draft: Draft, frame: Frame, step: TaskStep) -> None:
             key = f"{draft.instance.id}/{frame.id}/{frame.state}/{frame.visit}"
             dispatch(draft, frame, step, step.call, key, priority=step.priority)
             note_scheduled(draft, "TaskScheduled", frame, step.call)
+            if step.call.begins:
+                frame.work["begun"] = True
+                step.data.tell(draft, "TaskStarted", frame)
             frame.phase = "task"
     except StateFailure as failure:
         fail(draft, frame, step, failure)
@@ -131,16 +134,17 @@ def overdue(draft: Draft, frame: Frame, step: Step, what: str, heartbeat_ms: int
         if due > draft.now_ms:
             draft.arm(frame, HEARTBEAT_TIMER, due)
             return None
-        error, cause = HEARTBEAT_TIMEOUT, f"no sign of life for {limit} ms"
+        name, cause = HEARTBEAT_TIMEOUT, f"no sign of life for {limit} ms"
     else:
-        error, cause = TIMEOUT, f"no result within {frame.work['timeoutMs']} ms"
-    error, cause = step.data.timed_out(error, cause)
-    note(draft, "TaskTimedOut", frame, attempt=frame.work["attempt"], error=error, cause=cause)
+        name, cause = TIMEOUT, f"no result within {frame.work['timeoutMs']} ms"
+    error, cause = step.data.timed_out(name, cause)
+    type = f"{_whose(draft, frame)}TimedOut"
+    note(draft, type, frame, attempt=frame.work["attempt"], error=error, cause=cause)
     token = frame.work.pop("token", None)
     if token is not None:
         draft.commands.append(CancelActivity(frame.work["attempt"], token))
     draft.disarm_all(frame)
-    return Failed(frame, error, cause, attempted=True)
+    return Failed(frame, error, cause, alias=None if name == error else name, attempted=True)
 
 
 def completed(draft: Draft, frame: Frame, step: TaskStep, record: ActivityCompleted) -> None:
@@ -181,7 +185,7 @@ def failed(draft: Draft, frame: Frame, record: ActivityFailed) -> Failed:
     note_started(draft, frame, record)
     note(
         draft,
-        "TaskFailed",
+        f"{_whose(draft, frame)}Failed",
         frame,
         attempt=record.attempt,
         error=record.error,
@@ -226,12 +230,17 @@ def note_started(draft: Draft, frame: Frame, record: ActivityCompleted | Activit
     """Trace when and where the body had begun; only its answer tells."""
     note(
         draft,
-        "TaskStarted",
+        "AttemptStarted" if frame.work.pop("begun", False) else f"{_whose(draft, frame)}Started",
         frame,
         attempt=record.attempt,
         startedMs=record.started_ms,
         worker=record.worker,
     )
+
+
+def _whose(draft: Draft, frame: Frame) -> str:
+    """What the trace calls an attempt: a map's reader and writer are no tasks, and no events of its history."""
+    return "Attempt" if draft.step(frame).kind == "map" else "Task"
 
 
 def secret(draft: Draft, text: str) -> str:
@@ -292,11 +301,11 @@ def _start_child(draft: Draft, frame: Frame, step: TaskStep) -> None:
     note(draft, "ChildStarted", frame, child=child, workflow=step.workflow)
     if step.child is not None:
         answer = step.child.began(draft, frame, child)
-        step.data.tell(draft, "TaskSubmitted", frame, output=answer)
         if step.child.detached:
             del frame.work["child"]
             _succeed(draft, frame, step, answer)
             return
+        step.data.tell(draft, "TaskSubmitted", frame, output=answer)
     if timeout is not None:
         draft.arm(frame, ATTEMPT_TIMER, draft.now_ms + timeout)
 

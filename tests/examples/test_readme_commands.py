@@ -46,8 +46,8 @@ def run(command: str, folder: Path, environment: Mapping[str, str]) -> str:
     return done.stdout
 
 
-def test_there_are_three_examples() -> None:
-    assert NAMES == ["firmware-update", "onboarding", "order-fulfilment"]
+def test_there_are_four_examples() -> None:
+    assert NAMES == ["firmware-update", "onboarding", "order-fulfilment", "step-functions"]
 
 
 @pytest.mark.parametrize("name", NAMES)

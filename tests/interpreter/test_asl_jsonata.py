@@ -268,3 +268,13 @@ def _exotic(document: Any) -> bool:
     if isinstance(document, list):
         return any(map(_exotic, document))
     return isinstance(document, int | float) and not -(2**53) <= document <= 2**53
+
+
+def test_how_deep_an_expression_gets_does_not_depend_on_who_calls_it() -> None:
+    deep = "($f := function($n) {$reduce([1, 2], function($a, $b) {$f($n - 1)})}; $f(1))"
+
+    def told(frames: int) -> str:
+        return told(frames - 1) if frames else problem(deep)
+
+    assert told(0) == told(2_000)
+    assert "Stack overflow. Check for non-terminating recursive function" in told(0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from stepwell.testing import MockRefused, check, simulate
+from stepwell.testing import test_state as run_state
 from stepwell_schemas.catalog import ActivityDescription
 
 from stepwell import ActivityContext, NonRetryable, activity
@@ -109,3 +110,23 @@ def test_built_in_activities_are_always_known() -> None:
     assert check(
         DOCUMENT.replace("shop.reserve", "device.events").replace("input: {count: $.input.count}, ", ""), []
     ).accepted
+
+
+def test_a_text_is_no_list_of_activities() -> None:
+    with pytest.raises(MockRefused, match="activities is a list of names"):
+        check(DOCUMENT, activities="shop.reserve")
+
+
+@pytest.mark.parametrize("given", [None, 5, [], object(), {"type": "task", "x": object()}])
+def test_what_is_no_state_is_refused(given: Any) -> None:
+    with pytest.raises(MockRefused):
+        run_state(given, {})
+
+
+def test_a_failed_scenario_of_the_definition_is_a_problem() -> None:
+    failing = (
+        DOCUMENT
+        + "tests:\n  - {name: wrong, input: {count: 1}, tasks: {A: {output: 1}}, expect: {status: failed}}\n"
+    )
+    report = check(failing)
+    assert (report.accepted, [problem.code for problem in report.errors]) == (False, ["test-failed"])

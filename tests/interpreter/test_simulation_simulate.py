@@ -8,6 +8,7 @@ from stepwell_interpreter.simulation.errors import (
     DefinitionRefused,
     InputRefused,
     MockRefused,
+    SimulationLimit,
     UnmockedTask,
 )
 from stepwell_interpreter.simulation.simulate import simulate
@@ -326,3 +327,28 @@ def test_a_thousand_simulations_of_one_definition_do_not_know_of_each_other() ->
     for number in range(1000):
         done = run(WAITING, {"order": number}, events=[{"at": 60, "type": "Paid", "data": {"order": number}}])
         assert (done.status, done.instance.input) == ("succeeded", {"order": number})
+
+
+def test_until_before_the_beginning_is_refused() -> None:
+    with pytest.raises(MockRefused, match="until: 2020-01-01T00:00:00Z is before the simulation begins"):
+        run({"A": task()}, tasks={"A": {"output": 1}}, until="2020-01-01T00:00:00Z")
+
+
+def test_what_is_no_list_of_events_is_refused() -> None:
+    with pytest.raises(MockRefused, match="events is a list of events, not int"):
+        run({"A": task()}, tasks={"A": {"output": 1}}, events=5)
+
+
+def test_a_workflow_that_is_its_own_child_ends_at_a_limit() -> None:
+    own = document({"A": {"type": "task", "workflow": "own", "resultPath": None, "end": True}})
+    with pytest.raises(
+        SimulationLimit, match="more than 100 child workflows inside each other: the last is own"
+    ):
+        simulate(own, {}, workflows={"own": own})
+
+
+def test_a_start_that_does_not_fit_says_why() -> None:
+    wanted = {"type": "object", "required": ["site"]}
+    waiting = document({"A": {"type": "succeed"}}) | {"start": {"on": ["Seen"]}, "events": {"Seen": wanted}}
+    with pytest.raises(MockRefused, match="Seen: deadLettered, since data: 'site' is a required property"):
+        simulate(waiting, events=[{"type": "Seen", "data": {}}])

@@ -1,7 +1,7 @@
 """Numbers that a state's fields give when it runs: seconds, moments, limits; what is none fails as AWS says it."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -18,15 +18,19 @@ from stepwell_interpreter.program import Milliseconds
 from stepwell_interpreter.values import is_number
 
 Number = Callable[[AslScope], float]
+LONGEST_SECONDS: Final = 99_999_999
+"""AWS's limit of every field in seconds; much more would be no moment of a calendar."""
 
 
-def wait_seconds(evaluate: Evaluate, field: str, path: str | None = None) -> Milliseconds:
+def wait_seconds(evaluate: Evaluate, field: str, path: str | None = None, *, least: int = 0) -> Milliseconds:
     """How long a Wait waits. Only whole seconds count, as AWS has it."""
 
     def milliseconds(scope: AslScope) -> int:
         value = evaluate(scope)
-        if not is_number(value) or value != int(value) or value < 0:
+        if not is_number(value) or value < least or value == float("inf") or value != int(value):
             raise _wrong(scope, field, path, value, "expects a positive integer")
+        if value > LONGEST_SECONDS:
+            raise _wrong(scope, field, path, value, f"expects at most {LONGEST_SECONDS}")
         return int(value) * 1_000
 
     return milliseconds
@@ -47,12 +51,12 @@ def wait_moment(evaluate: Evaluate, field: str, path: str | None = None) -> Mill
 
 
 def seconds_of(state: Mapping[str, Any], field: str, language: Language) -> Milliseconds | None:
-    """`TimeoutSeconds`, `TimeoutSecondsPath` and their like; None where the state has neither."""
+    """`TimeoutSeconds`, `TimeoutSecondsPath` and their like, from 1 on; None where the state has neither."""
     if f"{field}Path" in state:
         path = state[f"{field}Path"]
-        return wait_seconds(compile_path(path, f"{field}Path"), f"{field}Path", path)
+        return wait_seconds(compile_path(path, f"{field}Path"), f"{field}Path", path, least=1)
     if field in state:
-        return wait_seconds(compile_value(state[field], field, language, ["integer"]), field)
+        return wait_seconds(compile_value(state[field], field, language, ["integer"]), field, least=1)
     return None
 
 

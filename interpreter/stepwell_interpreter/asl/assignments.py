@@ -9,7 +9,7 @@ import orjson
 from stepwell_interpreter.asl.payload import compile_payload
 from stepwell_interpreter.asl.scope import AslScope
 from stepwell_interpreter.asl.syntax import JSONPATH, AslSyntax, Language
-from stepwell_interpreter.failures import DATA_LIMIT_EXCEEDED, pointer_to
+from stepwell_interpreter.failures import DATA_LIMIT_EXCEEDED, RUNTIME, pointer_to
 
 LONGEST_NAME: Final = 80
 MOST_BYTES: Final = 262_144
@@ -60,9 +60,8 @@ def _check_name(name: str, pointer: str) -> None:
 def _check_size(values: dict[str, Any], field: str, scope: AslScope) -> None:
     try:
         size = len(orjson.dumps(values))
-    except orjson.JSONEncodeError:
-        # orjson takes no whole numbers beyond 64 bits; they are few and small beside the limit
-        size = len(str(values))
+    except orjson.JSONEncodeError as error:
+        raise scope.failure(RUNTIME, f"The field '{field}' cannot be written as JSON: {error}") from error
     if size > MOST_BYTES:
         raise scope.failure(
             DATA_LIMIT_EXCEEDED,

@@ -56,6 +56,8 @@ class AslFlow:
     assign: Assignments | None = None
     item_selector: Evaluate | None = None
     batcher: Callable[[AslScope, list[Any]], list[Any]] | None = None
+    flatten: bool = False
+    """Whether the lists among a Map's results are taken apart."""
     jsonata: bool = False
     told: bool = True
     """Whether the trace tells inputs and outputs."""
@@ -149,7 +151,9 @@ class AslFlow:
         return self.batcher(self.scope(draft, frame, "batch"), items)
 
     def results(self, results: list[Any]) -> Any:
-        return results
+        if not self.flatten:
+            return results
+        return [item for result in results for item in (result if isinstance(result, list) else [result])]
 
     def failed_item(self, ended: Ended) -> Any:
         return {"Error": ended.error, "Cause": ended.cause}

@@ -52,14 +52,42 @@ class _Telling:
         """An entry that is no event."""
 
     def before(self, entry: Entry, number: int) -> int:
-        """The event that led to this one: the last of the same frame, or of the nearest one around it."""
-        frame = str(entry.get("frame", "0"))
-        at = frame
-        while at and at not in self._last:
-            at = at.rpartition(".")[0]
-        found = self._last.get(at, 0)
-        self._last[frame] = number
+        """The event that led to this one: the last of the same frame, or of the nearest one around it.
+
+        An iteration is a frame of its own. What is told of its end, or of a state that was given up, leads to
+        nothing: what comes after follows on what came before that.
+        """
+        type, frame = entry["type"], str(entry.get("frame", "0"))
+        own = f"{frame}.{entry['index']}" if type.startswith("MapIteration") else frame
+        found = self._nearest(frame if type == "MapIterationStarted" else own)
+        if type == "MapIterationStarted":
+            self._forget(own)
+            self._last[own] = number
+        elif own != frame:
+            self._forget(own)
+            if type != "MapIterationAborted":
+                self._last[frame] = found
+        elif type.startswith(("ParallelState", "MapState")) and type.endswith(
+            ("Started", "Succeeded", "Failed")
+        ):
+            if type in ("ParallelStateSucceeded", "ParallelStateFailed"):
+                inner = (last for name, last in self._last.items() if name.startswith(f"{frame}."))
+                found = max(inner, default=found)
+            self._forget(frame)
+            self._last[frame] = number
+        elif type != "ExecutionStarted" and not type.endswith("StateAborted"):
+            self._last[frame] = number
         return found
+
+    def _nearest(self, frame: str) -> int:
+        while frame and frame not in self._last:
+            frame = frame.rpartition(".")[0]
+        return self._last.get(frame, 0)
+
+    def _forget(self, frame: str) -> None:
+        """A frame begins anew, or is gone with all below it."""
+        for name in [name for name in self._last if name == frame or name.startswith(f"{frame}.")]:
+            del self._last[name]
 
     def tell(self, entry: Entry) -> tuple[str, str | None, dict[str, Any] | None]:
         """AWS's type, the key of the details and the details."""

@@ -17,6 +17,8 @@ from stepwell_interpreter.asl.values import is_number, json_text, kind_of
 from stepwell_interpreter.values import frozen, same
 
 LONGEST_ENCODED: Final = 10_000
+LARGEST_WHOLE: Final = 2**63 - 1
+"""What functions calculate stays within what JSON is written with."""
 MOST_ITEMS: Final = 1_000
 LONGEST_TEXT: Final = 1_048_576
 
@@ -163,7 +165,10 @@ def _math_random(values: list[Any], scope: AslScope) -> Any:
 
 def _math_add(values: list[Any], scope: AslScope) -> Any:
     _counted(values, 2)
-    return _whole(values, 0) + _whole(values, 1)
+    total = _whole(values, 0) + _whole(values, 1)
+    if abs(total) > LARGEST_WHOLE:
+        raise BadArgument("The sum is beyond 64 bits")
+    return total
 
 
 def _string_split(values: list[Any], scope: AslScope) -> Any:
@@ -224,6 +229,8 @@ def _whole(values: list[Any], position: int) -> int:
     value = values[position]
     if not is_number(value) or (isinstance(value, float) and not math.isfinite(value)):
         raise BadArgument(_unfit(values, position, "a number"))
+    if abs(value) > LARGEST_WHOLE:
+        raise BadArgument(_unfit(values, position, "a number within 64 bits"))
     return value if isinstance(value, int) else math.floor(value + 0.5)
 
 

@@ -15,6 +15,7 @@ from stepwell_interpreter.asl.path_finders import compile_finder
 from stepwell_interpreter.asl.path_syntax import Query
 from stepwell_interpreter.asl.scope import AslScope
 from stepwell_interpreter.asl.syntax import AslSyntax, Evaluate
+from stepwell_interpreter.extent import FEW_REFERENCES, within_extent
 from stepwell_interpreter.failures import INTRINSIC_FAILURE, RUNTIME, did_you_mean
 from stepwell_interpreter.scope import MISSING
 
@@ -43,6 +44,8 @@ def _compiled(call: Call) -> Evaluate:
 
     def evaluate(scope: AslScope) -> Any:
         values = [read(scope, text) for read in reads]
+        if len(values) > FEW_REFERENCES:
+            within_extent(values)
         try:
             return function(values, scope)
         except BadArgument as problem:

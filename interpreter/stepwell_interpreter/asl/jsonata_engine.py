@@ -19,7 +19,9 @@ from jsonata.utils import Utils
 from stepwell_interpreter.asl.scope import AslScope
 
 MOST_STEPS: Final = 500_000
-DEEPEST: Final = 300
+DEEPEST: Final = 450
+"""Of evaluations and calls within each other: some seven Python frames each, far from the limit of 10,000 that the
+library sets for the process when it is imported. So who calls does not decide how far an expression gets."""
 HEAVIEST_VALUE: Final = 500_000
 """Of one value: its members and items, and an eighth of the characters of its texts."""
 LONGEST_RANGE: Final = 100_000
@@ -99,11 +101,7 @@ class Evaluation(Jsonata):  # type: ignore[misc]
             raise Exhausted("Evaluation takes too many steps. Check for infinite loop")
 
     def eval(self, expr: Any, input: Any, environment: Any) -> Any:
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise Exhausted(
-                "Stack overflow. Check for non-terminating recursive function. Consider rewriting as tail-recursive"
-            )
+        self._descend()
         outer = self.input, self.environment
         self.input, self.environment = input, environment
         try:
@@ -115,6 +113,14 @@ class Evaluation(Jsonata):  # type: ignore[misc]
         if type(result) not in _SCALARS:
             self.weight(result)
         return result
+
+    def _descend(self) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            self.depth -= 1
+            raise Exhausted(
+                "Stack overflow. Check for non-terminating recursive function. Consider rewriting as tail-recursive"
+            )
 
     def weight(self, value: Any) -> int:
         """How large a value is when it is written out. Raises Exhausted where it is larger than any may be."""
@@ -219,7 +225,12 @@ class Evaluation(Jsonata):  # type: ignore[misc]
     def apply_inner(self, proc: Any, args: Any, input: Any, environment: Any) -> Any:
         if not self.is_function_like(proc):
             raise JException("T1006", -1)
-        return super().apply_inner(proc, args, input, environment)
+        # A call at a function's end is made after its evaluation; within $reduce or $sort it nests all the same.
+        self._descend()
+        try:
+            return super().apply_inner(proc, args, input, environment)
+        finally:
+            self.depth -= 1
 
     def evaluate_equality_expression(self, lhs: Any, rhs: Any, op: Any) -> Any:
         self._spend_on_walk(lhs, rhs)

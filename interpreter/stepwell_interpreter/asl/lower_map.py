@@ -20,6 +20,7 @@ from stepwell_interpreter.asl.lowering import Lowering
 from stepwell_interpreter.asl.readers import compile_reader
 from stepwell_interpreter.asl.scope import AslScope
 from stepwell_interpreter.failures import ITEM_READER_FAILED, QUERY_EVALUATION_ERROR, RUNTIME, pointer_to
+from stepwell_interpreter.iterations import MAX_ITEMS
 from stepwell_interpreter.program import Call, MapLimits, MapStep
 
 MAX_INLINE: Final = 40
@@ -37,11 +38,15 @@ def lower_map(
     configuration = state[key].get("ProcessorConfig", {})
     apart = str(configuration.get("Mode", "INLINE")).upper() == "DISTRIBUTED"
     flow: AslFlow = common["data"]
-    common["data"] = replace(
-        flow, item_selector=_selector(state, language), batcher=_batcher(state.get("ItemBatcher"), language)
-    )
     reader = state.get("ItemReader")
     writer = state.get("ResultWriter")
+    shaped = (writer or {}).get("WriterConfig", {}).get("Transformation", "")
+    common["data"] = replace(
+        flow,
+        item_selector=_selector(state, language),
+        batcher=_batcher(state.get("ItemBatcher"), language),
+        flatten=str(shaped).upper() == "FLATTEN",
+    )
     return MapStep(
         **common,
         machine=pointer_to(pointer, key),
@@ -102,7 +107,7 @@ def _limits(state: State, language: Language, apart: bool) -> Callable[[Any], Ma
         wanted = 0 if concurrency is None else int(concurrency(scope))
         return MapLimits(
             concurrency=min(wanted or most, most),
-            tolerate_count=None if count is None else int(count(scope)),
+            tolerate_count=None if count is None else int(min(count(scope), MAX_ITEMS)),
             tolerate_percent=None if percent is None else percent(scope),
         )
 

@@ -23,9 +23,10 @@ from stepwell_interpreter.asl.lower_map import lower_map
 from stepwell_interpreter.asl.lower_task import lower_task
 from stepwell_interpreter.asl.lowering import Lowering, fixed
 from stepwell_interpreter.asl.scope import AslScope
+from stepwell_interpreter.asl.values import shown
 from stepwell_interpreter.conditions import Condition
 from stepwell_interpreter.draft import Draft
-from stepwell_interpreter.failures import pointer_to
+from stepwell_interpreter.failures import RUNTIME, pointer_to
 from stepwell_interpreter.program import (
     CatchRule,
     ChoiceRule,
@@ -63,7 +64,7 @@ def flow_of(state: State, language: Language, *, told: bool) -> AslFlow:
     jsonata = language == "JSONata"
     assign = compile_assign(state["Assign"], language) if "Assign" in state else None
     flow: dict[str, Any] = {"assign": assign, "jsonata": jsonata, "told": told}
-    flow["passes"] = kind in ("Choice", "Wait", "Succeed")
+    flow["passes"] = kind in ("Choice", "Wait", "Succeed") or (jsonata and kind == "Pass")
     if jsonata:
         if "Output" in state:
             flow["output"] = compile_payload(state["Output"], "Output", language)
@@ -159,7 +160,7 @@ def _rule_flow(rule: State, number: int, flow: AslFlow, language: Language) -> A
         passes=True,
         input_path=flow.input_path,
         output_path=flow.output_path,
-        output=_output(rule, f"Choices[{number}]", language) or flow.output,
+        output=_output(rule, f"Choices[{number}]", language),
         assign=_assign(rule, f"Choices[{number}]", language),
         jsonata=flow.jsonata,
         told=flow.told,
@@ -201,8 +202,22 @@ def _fail(state: State, pointer: str, language: Language, lowering: Lowering, co
 
 def _text(state: State, field: str, language: Language) -> Callable[[Any], Any] | None:
     if f"{field}Path" in state:
-        return compile_path(state[f"{field}Path"], f"{field}Path")
+        return _text_at(state[f"{field}Path"], f"{field}Path")
     return compile_value(state[field], field, language, ["string"]) if field in state else None
+
+
+def _text_at(path: str, field: str) -> Evaluate:
+    evaluate = compile_path(path, field)
+
+    def text(scope: AslScope) -> str:
+        value = evaluate(scope)
+        if not isinstance(value, str):
+            raise scope.failure(
+                RUNTIME, f"The {field} parameter does not reference a string: {path} == {shown(value)}"
+            )
+        return value
+
+    return text
 
 
 def _parallel(

@@ -79,6 +79,7 @@ def _call(
         retry=(),
         integration=found.integration or None,
         told=_telling(found, state),
+        begins=found.resource_type != "activity",
     )
 
 

@@ -12,6 +12,7 @@ from stepwell_interpreter.asl.path_queries import Budget, compile_matches, find_
 from stepwell_interpreter.asl.path_syntax import Query, parse_path
 from stepwell_interpreter.asl.scope import AslScope
 from stepwell_interpreter.asl.values import shown
+from stepwell_interpreter.extent import within_extent
 from stepwell_interpreter.scope import MISSING
 
 Find = Callable[[AslScope], Any]
@@ -74,6 +75,6 @@ def _indefinite(query: Query) -> Find:
         def roots(name: str) -> Any:
             return root_value(scope, name)
 
-        return list(matches(root_value(scope, root), roots, Budget()))
+        return within_extent(list(matches(root_value(scope, root), roots, Budget())))
 
     return find

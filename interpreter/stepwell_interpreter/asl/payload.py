@@ -10,6 +10,7 @@ from stepwell_interpreter.asl.jsonata import compile_jsonata, is_jsonata
 from stepwell_interpreter.asl.paths import compile_path
 from stepwell_interpreter.asl.scope import AslScope
 from stepwell_interpreter.asl.syntax import JSONATA, AslSyntax, Evaluate, Language
+from stepwell_interpreter.extent import FEW_REFERENCES, checked
 from stepwell_interpreter.failures import pointer_to
 
 DEEPEST_TEMPLATE: Final = 100
@@ -25,7 +26,19 @@ def compile_payload(template: Any, field: str, language: Language, *, path: str 
         constant, evaluate = _jsonata_part(template, field, path, 0)
     else:
         constant, evaluate = _jsonpath_part(template, path, 0)
-    return evaluate or (lambda scope: constant)
+    if evaluate is None:
+        return lambda scope: constant
+    return checked(evaluate) if _references(template, language) > FEW_REFERENCES else evaluate
+
+
+def _references(template: Any, language: Language) -> int:
+    """How many parts of a template are made anew each time; all of them may be the same large value."""
+    if isinstance(template, list):
+        return sum(_references(item, language) for item in template)
+    if isinstance(template, dict):
+        paths = 0 if language == JSONATA else sum(name.endswith(".$") for name in template)
+        return paths + sum(_references(item, language) for item in template.values())
+    return int(language == JSONATA and is_jsonata(template))
 
 
 def _jsonpath_expression(name: str, value: Any, path: str) -> Part:
@@ -89,10 +102,14 @@ def _jsonata_part(value: Any, location: str, path: str, depth: int) -> Part:
 def _object(value: dict[str, Any], parts: dict[str, Part]) -> Part:
     if all(evaluate is None for _, evaluate in parts.values()):
         return value, None
+    return None, _built_object(parts)
+
+
+def _built_object(parts: dict[str, Part]) -> Evaluate:
     constants = {name: constant for name, (constant, _) in parts.items()}
     evaluates = [(name, evaluate) for name, (_, evaluate) in parts.items() if evaluate is not None]
     if len(evaluates) == len(parts):
-        return None, lambda scope: {name: evaluate(scope) for name, evaluate in evaluates}
+        return lambda scope: {name: evaluate(scope) for name, evaluate in evaluates}
 
     def build(scope: AslScope) -> dict[str, Any]:
         built = constants.copy()
@@ -100,7 +117,7 @@ def _object(value: dict[str, Any], parts: dict[str, Part]) -> Part:
             built[name] = evaluate(scope)
         return built
 
-    return None, build
+    return build
 
 
 def _array(value: list[Any], parts: list[Part]) -> Part:
@@ -109,7 +126,11 @@ def _array(value: list[Any], parts: list[Part]) -> Part:
     makers: list[Callable[[AslScope], Any]] = [
         evaluate or _constant(constant) for constant, evaluate in parts
     ]
-    return None, lambda scope: [make(scope) for make in makers]
+
+    def build(scope: AslScope) -> list[Any]:
+        return [make(scope) for make in makers]
+
+    return None, build
 
 
 def _constant(value: Any) -> Evaluate:

@@ -59,8 +59,8 @@ def given_events(
     """The events in the order in which they come. Those without a subject are the device's. Raises MockRefused."""
     if events is None:
         return []
-    if isinstance(events, Mapping | str | bytes):
-        raise MockRefused("events is a list of events")
+    if isinstance(events, Mapping | str | bytes) or not isinstance(events, Iterable):
+        raise MockRefused(f"events is a list of events, not {type(events).__name__}")
     found = [_given(event, number, begin_ms, device) for number, event in enumerate(events)]
     return sorted(found, key=lambda given: given.at_ms)
 
@@ -108,6 +108,7 @@ def _moment(value: Any, where: str, begin_ms: int) -> int:
             try:
                 return begin_ms + duration_ms(value) if value[:1] == "P" else timestamp_ms(value)
             except ValueError as error:
-                raise MockRefused(f"{where}: {error}") from None
+                other = "" if where == "now" or value[:1] == "P" else ", or PT5M from the beginning"
+                raise MockRefused(f"{where}: {error}{other}") from None
         case _:
             raise MockRefused(f"{where}: {value!r} is no moment: write PT5M or 2026-01-31T12:00:00Z")

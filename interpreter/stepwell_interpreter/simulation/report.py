@@ -1,6 +1,6 @@
 """`check`: what is wrong with a definition, as upload, editor and command line say it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.problems import Problem
 
 from stepwell_interpreter.compile import Compiled
+from stepwell_interpreter.scenarios.gate import gate
 from stepwell_interpreter.simulation.source import Definition, MachineType, compiled_of
 
 
@@ -45,19 +46,21 @@ def check(
 ) -> Report:
     """Check a definition of either dialect. Without `activities` every activity is taken to exist.
 
-    `type` and `resources` are for Amazon States Language; they go before what its envelope says.
+    Its own `tests:` are run, as at an upload. `type` and `resources` are for Amazon States Language; they go before
+    what its envelope says.
     """
     known = None if activities is None else described(activities)
-    return report_of(compiled_of(definition, known, file=file, type=type, resources=resources))
+    compiled = compiled_of(definition, known, file=file, type=type, resources=resources)
+    return report_of(compiled, gate(compiled, known, file=file))
 
 
-def report_of(compiled: Compiled) -> Report:
-    """The report on what was compiled."""
+def report_of(compiled: Compiled, failed: Sequence[Problem] = ()) -> Report:
+    """The report on what was compiled, and on those of its `tests:` that do not hold."""
     document = compiled.loaded.document or {}
     id, version = document.get("id"), document.get("version")
     return Report(
-        accepted=compiled.accepted,
-        problems=compiled.problems,
+        accepted=compiled.accepted and not failed,
+        problems=(*compiled.problems, *failed),
         id=id if isinstance(id, str) else None,
         version=version if isinstance(version, str) else None,
     )

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.cloudevents import EventRejected, check_device
+from stepwell_schemas.durations import format_ms
+from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
 
 from stepwell_interpreter.asl.history import aws_history
@@ -66,15 +68,18 @@ def simulate(
     device: str | None = None,
     type: MachineType | None = None,
     resources: Mapping[str, str] | None = None,
+    file: str | None = None,
     seed: str = SEED,
     observers: Sequence[Observer] = (),
 ) -> Simulation:
     """Run a definition in virtual time. Raises SimulationError where what was given does not allow it."""
     require(workflows, Mapping, "workflows", "an object of names and definitions")
-    program = program_of(definition, activities, type=type, resources=resources)
+    program = program_of(definition, activities, file=file, type=type, resources=resources)
     children = {name: program_of(child, activities) for name, child in (workflows or {}).items()}
     begin_ms = start_ms(now, START_MS)
     until_ms = None if until is None else moment_ms(until, "until", begin_ms)
+    if until_ms is not None and until_ms < begin_ms:
+        raise MockRefused(f"until: {until} is before the simulation begins, at {format_ms(begin_ms)}")
     if device is not None:
         _check_device(device)
     elif events or program.start_types:
@@ -115,9 +120,23 @@ def _check_device(device: str) -> None:
 
 def _not_started(world: World, program: Program) -> str:
     wanted = " or ".join(program.start_types)
-    came = "; ".join(f"{event.type}: {disposition}" for event, disposition in world.dispositions)
+    came = "; ".join(
+        f"{event.type}: {disposition}{_refusal(program, event)}" for event, disposition in world.dispositions
+    )
     told = f" (what came: {came})" if came else ""
     return f"nothing has started {program.id}: give an input, or an event {wanted} that fits{told}"
+
+
+def _refusal(program: Program, event: DeviceEvent) -> str:
+    """Why an event that could start the workflow does not: its data, or the input made of them."""
+    if event.type not in program.start_types:
+        return ""
+    why = program.event_problem(event.type, event.data)
+    if why is None:
+        document, why = program.start_input(event)
+        found = None if why is not None else program.input_problem(document)
+        why = why if found is None else f"as input {found[0]} (at {found[1] or '/'})"
+    return "" if why is None else f", since {why}"
 
 
 def _result(world: World, instance: Instance, mocks: Mocks) -> Simulation:

@@ -24,11 +24,12 @@ def program_of(
     definition: Definition,
     activities: Mapping[str, ActivityDescription] | None = None,
     *,
+    file: str | None = None,
     type: MachineType | None = None,
     resources: Mapping[str, str] | None = None,
 ) -> Program:
     """The program of a definition. Raises DefinitionRefused with all that is wrong."""
-    compiled = compiled_of(definition, activities, type=type, resources=resources)
+    compiled = compiled_of(definition, activities, file=file, type=type, resources=resources)
     if compiled.program is None:
         raise DefinitionRefused(compiled.problems)
     return compiled.program
@@ -44,7 +45,7 @@ def compiled_of(
 ) -> Compiled:
     """What comes of a definition: a document, or its text in either format. Nothing is stored, so it needs no id."""
     is_json = isinstance(definition, Mapping)
-    text = _text(definition) if isinstance(definition, Mapping) else definition
+    text = text_of(definition) if isinstance(definition, Mapping) else definition
     if not isinstance(text, str | bytes):
         kind = definition.__class__.__name__
         raise MockRefused(f"a definition is an object or a text, not {kind}")
@@ -62,7 +63,8 @@ def compiled_of(
     return _in_order(compiled, is_json)
 
 
-def _text(document: Mapping[str, Any]) -> str | bytes:
+def text_of(document: Mapping[str, Any]) -> str | bytes:
+    """A document as JSON. Raises MockRefused where JSON has no such thing."""
     try:
         return orjson.dumps(document)
     except TypeError:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 from stepwell_schemas.loader import load_definition
 
 from stepwell_interpreter.asl.diagnostics import creation_error
@@ -13,8 +12,8 @@ from stepwell_interpreter.compile import AnyActivity, place
 from stepwell_interpreter.findings import DefinitionProblems
 from stepwell_interpreter.lower import lower
 from stepwell_interpreter.program import Program
-from stepwell_interpreter.simulation.errors import DefinitionRefused, MockRefused, require
-from stepwell_interpreter.simulation.source import Definition, program_of
+from stepwell_interpreter.simulation.errors import DefinitionRefused, MockRefused
+from stepwell_interpreter.simulation.source import Definition, program_of, text_of
 from stepwell_interpreter.simulation.state_requests import StateRefused
 
 ALONE: Final = "StateName"
@@ -63,7 +62,7 @@ def read_state(given: Definition, name: str | None, variables: frozenset[str]) -
 
 def _lowered(document: Mapping[str, Any]) -> Program:
     """A native program. What other states write, or whether they end, does not matter here: it is not verified."""
-    loaded = load_definition(orjson.dumps(document), format="json")
+    loaded = load_definition(text_of(document), format="json")
     if loaded.definition is None or loaded.errors:
         raise DefinitionRefused(loaded.problems)
     try:
@@ -78,7 +77,8 @@ def _lowered(document: Mapping[str, Any]) -> Program:
 def _document(given: Definition) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
         return given
-    require(given, (str, bytes), "a state or definition", "an object or a text")
+    if not isinstance(given, str | bytes):
+        raise MockRefused(f"a state or definition is an object or a text, not {type(given).__name__}")
     loaded = load_definition(given)
     if loaded.document is None:
         raise DefinitionRefused(loaded.problems)
