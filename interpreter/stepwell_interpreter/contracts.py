@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from jsonschema.exceptions import ValidationError, best_match
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
-from stepwell_schemas.bounded_validator import UNSUPPORTED_TOGETHER, BoundedValidator
+from stepwell_schemas.bounded_validator import (
+    UNSUPPORTED_TOGETHER,
+    BoundedValidator,
+    bounded_errors,
+    leads_into_data,
+)
 from stepwell_schemas.patterns import PatternRefused, compile_pattern
+from stepwell_schemas.step_budget import SchemaTooCostly
 
 from stepwell_interpreter.failures import CompileProblem, pointer_to
 
@@ -41,46 +47,57 @@ class Contract:
         self._accepts = _quick(schema)
 
     def problem(self, value: Any) -> tuple[str, str] | None:
-        """The most telling violation as (message, JSON pointer into the value); None where there is none."""
+        """The most telling violation as (message, JSON pointer into the value); None where there is none.
+
+        A value that the schema cannot judge within bounds is refused, too.
+        """
         if self._accepts is not None and self._accepts(value):
             return None
-        error = best_match(self._validator.iter_errors(value))
+        try:
+            error = best_match(bounded_errors(self._validator, value))
+        except SchemaTooCostly as costly:
+            return str(costly), ""
         return None if error is None else (error.message[:500], pointer_to("", *error.absolute_path))
 
     def errors(self, value: Any) -> Iterator[ValidationError]:
-        """Every violation."""
-        yield from self._validator.iter_errors(value)
+        """Every violation. Raises SchemaTooCostly."""
+        yield from bounded_errors(self._validator, value)
 
 
 def compile_contract(schema: Mapping[str, Any] | bool) -> Contract | None:
     """The contract of a schema; None where it allows everything. Raises CompileProblem for a schema that is none."""
     if schema is True or schema == {}:
         return None
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        pointer = pointer_to("", *error.absolute_path)
-        raise CompileProblem(
-            "invalid-schema", pointer, f"not a JSON Schema: {error.message[:300]}"
-        ) from error
+    # Without a budget: the schema of schemas is not a stranger's, and costs in proportion to what it judges.
+    wrong = best_match(BoundedValidator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
+    if wrong is not None:
+        pointer = pointer_to("", *wrong.absolute_path)
+        raise CompileProblem("invalid-schema", pointer, f"not a JSON Schema: {wrong.message[:300]}")
     _check_patterns(schema)
-    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
-    for pointer, reference in _references(schema, ""):
-        try:
-            resolver.lookup(reference)
-        except Unresolvable as error:
-            message = f"`{reference}` leads nowhere; a schema refers only to its own parts"
-            raise CompileProblem("schema-reference", pointer, message, "Such as #/$defs/name") from error
+    _check_references(schema)
     contract = Contract(schema)
     try:
         samples: tuple[Any, ...] = ({}, [], "", 0, None)
         for sample in samples:
-            contract.problem(sample)
-    except RecursionError as error:
-        raise CompileProblem(
-            "schema-reference", "", "the schema's references lead round in a circle"
-        ) from error
+            for _ in contract.errors(sample):
+                pass
+    except SchemaTooCostly as costly:
+        code = "schema-reference" if isinstance(costly.__cause__, RecursionError) else "schema-cost"
+        raise CompileProblem(code, "", str(costly)) from costly
     return contract
+
+
+def _check_references(schema: Any) -> None:
+    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
+    for pointer, reference in _references(schema, ""):
+        message = f"`{reference}` leads nowhere; a schema refers only to its own parts"
+        try:
+            resolver.lookup(reference)
+        except Unresolvable as error:
+            raise CompileProblem("schema-reference", pointer, message, "Such as #/$defs/name") from error
+        if leads_into_data(reference):
+            message = f"`{reference}` leads into data, which is no schema"
+            raise CompileProblem("schema-reference", pointer, message, "Such as #/$defs/name")
 
 
 def _check_patterns(schema: Any) -> None:

@@ -63,7 +63,7 @@ __all__ = ["Decision", "decide", "describe", "heartbeat_token", "obligations", "
 MAX_STEPS_OF_A_FRAME: Final = 10_000
 """States one frame may enter within one decision; more is a loop that waits for nothing."""
 
-MAX_STEPS: Final = 250_000
+MAX_STEPS: Final = 100_000
 """States all frames together may enter within one decision."""
 
 

@@ -184,7 +184,8 @@ class Draft:
         timers = frame.work.get("timers")
         if timers:
             frame.work["timers"] = {}
-            self.commands += [ClearTimer(f"{frame.id}/{frame.visit}/{what}") for what in timers]
+            for what in timers:
+                self.commands.append(ClearTimer(f"{frame.id}/{frame.visit}/{what}"))
 
     def fired(self, frame: Frame, what: str) -> None:
         """A timer of an owned frame has fired: it is armed no more."""
@@ -330,11 +331,12 @@ def json_size(value: Any) -> int:
         raise StateFailure(RUNTIME, f"the value cannot be written as JSON: {error}") from error
 
 
-def check_size(value: Any, what: str) -> None:
-    """Raises StateFailure where a value is too large to keep or hand over."""
+def check_size(value: Any, what: str) -> int:
+    """Bytes of a value as JSON. Raises StateFailure where it is too large to keep or hand over."""
     size = json_size(value)
     if size > MAX_STATE_BYTES:
         raise StateFailure(DATA_LIMIT_EXCEEDED, f"{what} is {size} bytes; the limit is {MAX_STATE_BYTES}")
+    return size
 
 
 def within_limit(document: dict[str, Any], estimate: int, text: str) -> int:

@@ -9,11 +9,12 @@ from stepwell_schemas.commands import CancelActivity, CancelChild, ClearTimer
 from stepwell_schemas.instance import Frame
 
 from stepwell_interpreter.agenda import Ended, Enter
+from stepwell_interpreter.data_flow import NATIVE
 from stepwell_interpreter.draft import Draft
 from stepwell_interpreter.failures import StateFailure
 from stepwell_interpreter.program import Step
 from stepwell_interpreter.scope import MISSING
-from stepwell_interpreter.trace import note, note_execution
+from stepwell_interpreter.trace import note, note_execution, write
 
 INSTANCE_TIMER = "timeout"
 """The timer of the whole instance; those of frames have slashes in their names."""
@@ -37,8 +38,13 @@ def go_on(
     """Leave the state for `next`, or where that is None end the machine with the result."""
     draft.disarm_all(frame)
     frame.waits = []
-    step.data.hand(frame, result)
-    note(draft, step.word + "StateExited", frame, **details, **step.data.exited(frame), next=next)
+    data = step.data
+    data.hand(frame, result)
+    entry = {"type": step.word + "StateExited", "state": frame.state, "frame": frame.id, **details}
+    if data is not NATIVE:
+        entry.update(data.exited(frame))
+    entry["next"] = next
+    write(draft, entry, frame)
     if next is None:
         draft.agenda.append(Ended(frame, result))
     else:
@@ -52,7 +58,10 @@ def fail(draft: Draft, frame: Frame, step: Step, failure: StateFailure) -> None:
 
 def note_entered(draft: Draft, frame: Frame, step: Step) -> None:
     """Trace that the frame's state was entered."""
-    note(draft, step.word + "StateEntered", frame, **step.data.entered(draft, frame))
+    entry = {"type": step.word + "StateEntered", "state": frame.state, "frame": frame.id}
+    if step.data is not NATIVE:
+        entry.update(step.data.entered(draft, frame))
+    write(draft, entry, frame)
 
 
 def give_up(draft: Draft, frame: Frame, *, undo_children: bool) -> None:

@@ -101,12 +101,14 @@ class Arguments:
             len(text) * 4 > LONGEST_TEXT and len(text.encode("utf-8", "surrogatepass")) > LONGEST_TEXT
         ):
             raise self.failed(f"the result is longer than {LONGEST_TEXT} bytes")
+        self.scope.spend(len(text) >> 6)
         return text
 
     def bounded_list(self, items: list[Any]) -> list[Any]:
         """The list, if it is within the limit."""
         if len(items) > LONGEST_LIST:
             raise self.failed(f"the result has {len(items)} items, allowed are {LONGEST_LIST}")
+        self.scope.spend(len(items))
         return items
 
     def bounded_number(self, number: Number) -> Number:

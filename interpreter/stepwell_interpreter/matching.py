@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stepwell_interpreter.extent import FEW_REFERENCES, within_extent
 from stepwell_interpreter.failures import CompileProblem, nearest, pointer_to
 from stepwell_interpreter.paths import Member, compile_members, find_members, reach, written
 from stepwell_interpreter.scope import MISSING, Expression, Scope
@@ -22,7 +23,8 @@ class Match:
     paths: tuple[UsedPath, ...]
 
     def __call__(self, scope: Scope) -> list[list[Any]]:
-        return [[path, value.evaluate(scope)] for path, value in self.members]
+        pairs = [[path, value.evaluate(scope)] for path, value in self.members]
+        return within_extent(pairs) if len(pairs) > FEW_REFERENCES else pairs
 
 
 def compile_match(match: Mapping[str, Any], where: str = "") -> Match:

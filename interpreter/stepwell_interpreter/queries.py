@@ -18,6 +18,7 @@ from jsonpath_ng.ext.filter import And, Expression, Filter, Or
 from jsonpath_ng.ext.parser import ExtendedJsonPathLexer, ExtendedJsonPathParser
 from jsonpath_ng.jsonpath import Wildcard
 
+from stepwell_interpreter.extent import within_extent
 from stepwell_interpreter.failures import DATA_LIMIT_EXCEEDED, CompileProblem, StateFailure, did_you_mean
 from stepwell_interpreter.scope import MISSING, ROOTS, Scope
 from stepwell_interpreter.values import comparable, same
@@ -75,7 +76,11 @@ def compile_query(rest: str, text: str) -> Query:
     segments = _segments(tree, text)
 
     def query(start: Any, scope: Scope) -> list[Any]:
-        return [] if start is MISSING else _walk([start], segments, scope, _Budget(MOST_STEPS))
+        budget = _Budget(MOST_STEPS)
+        found = [] if start is MISSING else _walk([start], segments, scope, budget)
+        scope.spend(MOST_STEPS - budget.left)
+        # `..*` finds the same parts again and again, each inside of those around it.
+        return within_extent(found) if len(found) > 1 else found
 
     return query
 

@@ -55,6 +55,9 @@ class Scope:
         self.counter = number + 1
         return blake2b(f"{self.seed}\0{number}".encode(), digest_size=16).digest()
 
+    def spend(self, steps: int) -> None:
+        """Count work that data makes large. Nothing here; a step of a running instance has a bound for it."""
+
     def present(self) -> list[str]:
         """The names that are in scope, in the order of `ROOTS`."""
         return [name for name in ROOTS if getattr(self, name) is not MISSING]

@@ -40,7 +40,8 @@ def enter(draft: Draft, frame: Frame, step: TaskStep) -> None:
     _promise(draft, frame, step)
     try:
         value = step.data.begin(draft, frame, step)
-        check_size(value, "the input")
+        # Each attempt is stored with its input: a thousand branches with one large input are a thousand copies.
+        draft.spend(check_size(value, "the input") >> 5)
         frame.work["input"] = value
     except StateFailure as failure:
         fail(draft, frame, step, failure)

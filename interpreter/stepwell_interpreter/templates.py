@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stepwell_interpreter.comparisons import COMBINATORS, Record, compile_rule
+from stepwell_interpreter.extent import FEW_REFERENCES, checked
 from stepwell_interpreter.failures import (
     INTRINSIC_FAILURE,
     CompileProblem,
@@ -57,7 +58,14 @@ class TemplateCompiler:
         self._depth = 0
 
     def value(self, value: Any, pointer: str) -> Expression:
-        """A template of any form."""
+        """A template of any form. What refers to many values is bounded, as they may be one large value."""
+        before = len(self.used)
+        made = self._value(value, pointer)
+        if made.constant is MISSING and len(self.used) - before > FEW_REFERENCES:
+            return Expression(MISSING, checked(made.evaluate))
+        return made
+
+    def _value(self, value: Any, pointer: str) -> Expression:
         if isinstance(value, str):
             return self._text(value, pointer)
         if not isinstance(value, list | Mapping):

@@ -21,7 +21,11 @@ NUMBERED: Final = frozenset(
 
 def note(draft: Draft, type: str, frame: Frame, **details: Any) -> None:
     """Something happened in a frame's state."""
-    entry = {"type": type, "state": frame.state, "frame": frame.id, **details}
+    write(draft, {"type": type, "state": frame.state, "frame": frame.id, **details}, frame)
+
+
+def write(draft: Draft, entry: dict[str, Any], frame: Frame) -> None:
+    """An entry that is made already, for what happens in every step."""
     if draft.program.scopes[frame.scope].numbered:
         _number(draft, entry)
     draft.trace.append(entry)

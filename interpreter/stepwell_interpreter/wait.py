@@ -43,7 +43,6 @@ def enter(draft: Draft, frame: Frame, step: WaitStep) -> None:
 def find(draft: Draft, record: EventOffered) -> tuple[Frame, int] | None:
     """The first open wait, in the order of frames, that an event fits: its frame and its place there."""
     event = record.event
-    document: dict[str, Any] | None = None
     for frame in draft.frames.values():
         for place, wait in enumerate(frame.waits):
             if wait.type != event.type or (wait.from_now and event.received_ms < wait.opened_ms):
@@ -51,11 +50,8 @@ def find(draft: Draft, record: EventOffered) -> tuple[Frame, int] | None:
             if wait.match and not matches(event.data, wait.match):
                 continue
             wanted = _wanted(draft, frame, wait)
-            if wanted.where is not None:
-                document = event.document() if document is None else document
-                if not _holds(draft, frame, wanted, document):
-                    continue
-            return frame, place
+            if wanted.where is None or _holds(draft, frame, wanted, event.document()):
+                return frame, place
     return None
 
 

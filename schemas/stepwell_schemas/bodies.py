@@ -292,12 +292,22 @@ class CancelAnswer(Answer):
     status: Literal["accepted", "cancelling", "cancelled"]
 
 
+class ReleaseRequest(Request):
+    """POST /workflows/{instanceId}/release."""
+
+    discard_held: bool = False
+    """Whether the record that broke the engine is dropped; it becomes a dead letter that names who did it."""
+
+
 class ReleaseAnswer(Answer):
-    """What became of a release from quarantine; `count` records that had waited were applied."""
+    """What became of a release from quarantine; `count` records that had waited were applied. `quarantined`: one of
+    them broke the engine again, with this `cause`, and `held` are still waiting."""
 
     instance_id: str
-    status: Literal["accepted", "released"]
+    status: Literal["accepted", "released", "quarantined"]
     count: int = 0
+    held: int = 0
+    cause: str | None = None
 
 
 class CallbackRequest(Request):

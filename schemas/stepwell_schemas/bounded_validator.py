@@ -26,12 +26,14 @@ _NAMED: Final = frozenset({"properties", "patternProperties", "$defs", "definiti
 
 
 def bounded_errors(validator: Draft202012Validator, value: Any) -> Iterator[ValidationError]:
-    """Every violation. Raises SchemaTooCostly where finding them takes more steps than a value of this size may cost."""
+    """Every violation. Raises SchemaTooCostly where finding them takes more steps than such a value may cost."""
     budget = StepBudget(value)
     try:
         yield from validator.evolve(format_checker=budget).iter_errors(value)
     except RecursionError as error:
-        raise SchemaTooCostly("its references lead round in a circle, or the value is nested too deeply") from error
+        raise SchemaTooCostly(
+            "its references lead round in a circle, or the value is nested too deeply"
+        ) from error
     except (Unresolvable, UnknownType, PatternRefused) as error:
         raise SchemaTooCostly(f"the schema cannot be used: {str(error)[:200]}") from error
 

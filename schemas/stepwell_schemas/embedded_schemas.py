@@ -9,10 +9,17 @@ from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
+from referencing import Registry
 
-from stepwell_schemas.bounded_validator import UNSUPPORTED_TOGETHER
+from stepwell_schemas.bounded_validator import (
+    UNSUPPORTED_TOGETHER,
+    BoundedValidator,
+    bounded_errors,
+    leads_into_data,
+)
 from stepwell_schemas.patterns import PatternRefused, compile_pattern
 from stepwell_schemas.problems import Finding, Part, PathInDocument, quoted
+from stepwell_schemas.step_budget import SchemaTooCostly
 
 MAX_FINDINGS = 20
 _DATA = frozenset({"const", "enum", "default", "examples"})
@@ -32,6 +39,7 @@ def check_embedded_schemas(document: dict[str, Any]) -> list[Finding]:
 
 
 def _check(schema: dict[str, Any], path: PathInDocument) -> list[Finding]:
+    # Without a budget: the schema of schemas is not a stranger's, and costs in proportion to what it judges.
     findings = [
         Finding(
             "bad-json-schema",
@@ -47,7 +55,7 @@ def _check(schema: dict[str, Any], path: PathInDocument) -> list[Finding]:
 
 @cache
 def _meta_validator() -> Draft202012Validator:
-    return Draft202012Validator(Draft202012Validator.META_SCHEMA)
+    return BoundedValidator(Draft202012Validator.META_SCHEMA)
 
 
 def _references_and_patterns(root: dict[str, Any], base: PathInDocument) -> Iterator[Finding]:
@@ -94,7 +102,7 @@ def _reference(root: dict[str, Any], reference: str, path: PathInDocument) -> It
             f"{quoted(reference)} lies outside of the definition; only references that begin with # are read"
         )
         yield Finding("foreign-reference", message, path, help="copy the schema into $defs")
-    elif reference.startswith("#/") and not _resolves(root, reference[2:]):
+    elif reference.startswith("#/") and (leads_into_data(reference) or not _resolves(root, reference[2:])):
         yield Finding("bad-json-schema", f"{quoted(reference)} leads nowhere", path)
     elif len(reference) > 1 and not reference.startswith("#/"):
         anchors = {
@@ -129,9 +137,11 @@ def _pattern_problem(pattern: str) -> str | None:
 def _endless(schema: dict[str, Any], path: PathInDocument) -> Iterator[Finding]:
     """A reference that comes back to itself without going into the value would never end."""
     try:
-        Draft202012Validator(schema).is_valid(None)
-    except RecursionError:
-        yield Finding("bad-json-schema", "a $ref leads back to itself", path)
+        next(bounded_errors(BoundedValidator(schema, registry=Registry()), None), None)
+    except SchemaTooCostly as costly:
+        round_about = isinstance(costly.__cause__, RecursionError)
+        message = "a $ref leads back to itself" if round_about else str(costly)
+        yield Finding("bad-json-schema", message, path)
 
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+class _Written:
+    """Room for what is written out once, beside the fields."""
+
+    __slots__ = ("_document",)
+    _document: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
-class DeviceEvent:
+class DeviceEvent(_Written):
     """One event, already checked. `time` is the producer's clock (RFC 3339), `received_ms` the engine's."""
 
     id: str
@@ -22,7 +29,15 @@ class DeviceEvent:
     extensions: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """What `$.event` shows to a workflow."""
+        """What `$.event` shows to a workflow: always the same object, which is not to be changed."""
+        try:
+            return self._document
+        except AttributeError:
+            document = self._write()
+            object.__setattr__(self, "_document", document)
+            return document
+
+    def _write(self) -> dict[str, Any]:
         document: dict[str, Any] = {
             "id": self.id,
             "source": self.source,

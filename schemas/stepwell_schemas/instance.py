@@ -3,7 +3,7 @@
 Instances are values: `decide` never changes one it was given, it returns a new one that shares what is the same.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -106,56 +106,124 @@ def new_instance(
     )
 
 
-_FRAME_DEFAULTS: dict[str, Any] = {
-    "branch": None,
-    "index": None,
-    "item": None,
-    "local": None,
-    "error": None,
-    "data": None,
-    "variables": None,
-}
-
-
-_NAMES = tuple(name for name in Instance.__slots__ if name != "frames")
-_values = attrgetter(*_NAMES)
-_rare_values = attrgetter(*_FRAME_DEFAULTS)
-_NOTHING_RARE = tuple(_FRAME_DEFAULTS.values())
-
-
 def to_wire(instance: Instance) -> dict[str, Any]:
-    """The JSON object that is stored. `from_wire(to_wire(x)) == x` for every instance."""
-    wire: dict[str, Any] = dict(zip(_NAMES, _values(instance), strict=True))
-    wire["frames"] = [_frame_to_wire(frame) for frame in instance.frames.values()]
-    return wire
+    """The JSON object that is stored; what has its usual value is left out. `from_wire(to_wire(x)) == x`.
 
-
-def from_wire(wire: dict[str, Any]) -> Instance:
-    """The instance of a stored JSON object. Raises KeyError or TypeError for anything else."""
-    frames = {item["id"]: _frame_from_wire(item) for item in wire["frames"]}
-    return Instance(**{**wire, "frames": frames})
-
-
-def _frame_to_wire(frame: Frame) -> dict[str, Any]:
+    Written out, since every event writes an instance.
+    """
+    updated_ms = instance.updated_ms
     wire: dict[str, Any] = {
-        "id": frame.id,
-        "parent": frame.parent,
-        "scope": frame.scope,
-        "state": frame.state,
-        "visit": frame.visit,
-        "entered_ms": frame.entered_ms,
-        "phase": frame.phase,
-        "work": frame.work,
-        "waits": [[wait.type, wait.match, wait.name, wait.opened_ms, wait.from_now] for wait in frame.waits],
-        "retries": frame.retries,
+        "id": instance.id,
+        "definition": instance.definition,
+        "version": instance.version,
+        "program": instance.program,
+        "device": instance.device,
+        "status": instance.status,
+        "created_ms": instance.created_ms,
+        "updated_ms": updated_ms,
+        "revision": instance.revision,
+        "visits": instance.visits,
+        "seed": instance.seed,
+        "history_hash": instance.history_hash,
+        "input": instance.input,
+        "frames": [_frame_to_wire(frame, updated_ms) for frame in instance.frames.values()],
     }
-    rare = _rare_values(frame)
+    if instance.state:
+        wire["state"] = instance.state
+    if instance.state_bytes:
+        wire["state_bytes"] = instance.state_bytes
+    rare = _rare_values(instance)
     if rare != _NOTHING_RARE:
-        for (name, default), value in zip(_FRAME_DEFAULTS.items(), rare, strict=True):
-            if value is not default:
+        for name, value, usual in zip(_RARE, rare, _NOTHING_RARE, strict=True):
+            if value is not usual and value != usual:
                 wire[name] = value
     return wire
 
 
-def _frame_from_wire(wire: dict[str, Any]) -> Frame:
-    return Frame(**{**wire, "waits": [Wait(*wait) for wait in wire["waits"]]})
+def from_wire(wire: dict[str, Any]) -> Instance:
+    """The instance of a stored JSON object. Raises KeyError, TypeError or AttributeError for anything else."""
+    frames = [_frame_from_wire(item, wire["updated_ms"]) for item in wire["frames"]]
+    return Instance(**{"state": {}, **wire, "frames": {frame.id: frame for frame in frames}})
+
+
+def shown(wire: dict[str, Any]) -> dict[str, Any]:
+    """A stored JSON object with all that was left out of it, for whoever shows it."""
+    instance = from_wire(wire)
+    return {
+        **{part.name: getattr(instance, part.name) for part in fields(Instance)},
+        "frames": [
+            {
+                **{part.name: getattr(frame, part.name) for part in fields(Frame)},
+                "waits": [
+                    [wait.type, wait.match, wait.name, wait.opened_ms, wait.from_now] for wait in frame.waits
+                ],
+            }
+            for frame in instance.frames.values()
+        ],
+    }
+
+
+_RARE = (
+    "parent", "undo", "kept", "output", "error", "cause", "custom_status", "ended_ms", "ending", "deadline_ms",
+    "held", "events",
+)  # fmt: skip
+_NOTHING_RARE: tuple[Any, ...] = (None, [], [], None, None, None, None, None, None, None, [], 0)
+_rare_values = attrgetter(*_RARE)
+_RARE_OF_FRAME = ("branch", "index", "item", "local", "error", "data", "variables")
+_NOTHING_RARE_OF_FRAME: tuple[Any, ...] = (None,) * len(_RARE_OF_FRAME)
+_rare_values_of_frame = attrgetter(*_RARE_OF_FRAME)
+
+
+def _frame_to_wire(frame: Frame, updated_ms: int) -> dict[str, Any]:
+    wire: dict[str, Any] = {"id": frame.id, "state": frame.state, "visit": frame.visit}
+    if frame.parent != _parent_of(frame.id):
+        wire["parent"] = frame.parent
+    if frame.scope:
+        wire["scope"] = frame.scope
+    if frame.entered_ms != updated_ms:
+        wire["entered_ms"] = frame.entered_ms
+    if frame.phase != "wait":
+        wire["phase"] = frame.phase
+    if frame.work:
+        wire["work"] = frame.work
+    if frame.waits:
+        wire["waits"] = [_wait_to_wire(wait, frame.entered_ms) for wait in frame.waits]
+    if frame.retries:
+        wire["retries"] = frame.retries
+    rare = _rare_values_of_frame(frame)
+    if rare != _NOTHING_RARE_OF_FRAME:
+        for name, value in zip(_RARE_OF_FRAME, rare, strict=True):
+            if value is not None:
+                wire[name] = value
+    return wire
+
+
+def _frame_from_wire(wire: dict[str, Any], updated_ms: int) -> Frame:
+    id = wire["id"]
+    values = {
+        "parent": _parent_of(id),
+        "scope": "",
+        "entered_ms": updated_ms,
+        "phase": "wait",
+        "work": {},
+        "retries": {},
+        **wire,
+    }
+    waits = [_wait_from_wire(*wait, opened_ms=values["entered_ms"]) for wait in wire.get("waits", ())]
+    return Frame(**{**values, "waits": waits})
+
+
+def _parent_of(id: str) -> str | None:
+    return id.rpartition(".")[0] or None
+
+
+def _wait_to_wire(wait: Wait, entered_ms: int) -> list[Any]:
+    if wait.from_now or wait.opened_ms != entered_ms:
+        return [wait.type, wait.match, wait.name, wait.opened_ms, wait.from_now]
+    if wait.name is not None:
+        return [wait.type, wait.match, wait.name]
+    return [wait.type, wait.match] if wait.match else [wait.type]
+
+
+def _wait_from_wire(type: str, match: Any = None, name: Any = None, *rest: Any, opened_ms: int) -> Wait:
+    return Wait(type, [] if match is None else match, name, *(rest or (opened_ms,)))

@@ -35,8 +35,13 @@ class Problem:
     def __str__(self) -> str:
         """`file:line:column: severity: message [code]`, as compilers write it."""
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
-        where = f" (at {self.pointer})" if self.pointer else ""
-        return f"{place}: " * bool(place) + f"{self.severity}: {self.message}{where} [{self.code}]"
+        where = f" (at {printable(self.pointer)})" if self.pointer else ""
+        return f"{place}: " * bool(place) + f"{self.severity}: {self.told(f'{where} [{self.code}]')}"
+
+    def told(self, tail: str) -> str:
+        """The message with `tail` behind its first line, since further lines are details."""
+        first, line_end, details = self.message.partition("\n")
+        return f"{first}{tail}{line_end}{details}"
 
 
 @dataclass(slots=True)
@@ -75,7 +80,7 @@ def located(finding: Finding, positions: Positions, file: str | None) -> Problem
     return Problem(
         code=finding.code,
         severity=finding.severity,
-        message=finding.message,
+        message=finding.message.rstrip(),
         file=file,
         line=place.line if place else None,
         column=place.column if place else None,
@@ -106,8 +111,13 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 def quoted(value: object) -> str:
     """A value as a message shows it: short, on one line."""
     text = f'"{value}"' if isinstance(value, str) else _as_json(value)
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    text = printable(text)
     return text if len(text) <= 80 else text[:76] + '..."'
+
+
+def printable(text: str) -> str:
+    """The text on one line, without what would move a terminal's cursor or colour it."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def kind_of(value: object) -> str:

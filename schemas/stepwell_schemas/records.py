@@ -165,17 +165,18 @@ _CLASSES: dict[str, type[Any]] = {
         CancelRequested,
     )
 }
-_FIELDS: dict[str, tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(cls)) for kind, cls in _CLASSES.items()
+_FIELDS: dict[str, tuple[tuple[str, Any], ...]] = {
+    kind: tuple((field.name, field.default) for field in fields(cls)) for kind, cls in _CLASSES.items()
 }
 
 
 def to_wire(record: Record) -> dict[str, Any]:
-    """A JSON object with `kind` and the record's fields."""
+    """A JSON object with `kind` and those of the record's fields that are not at their defaults."""
     wire: dict[str, Any] = {"kind": record.kind}
-    for name in _FIELDS[record.kind]:
+    for name, usual in _FIELDS[record.kind]:
         value = getattr(record, name)
-        wire[name] = value.document() if isinstance(value, DeviceEvent) else value
+        if value is not usual:
+            wire[name] = value.document() if value.__class__ is DeviceEvent else value
     return wire
 
 

@@ -22,7 +22,7 @@ def command_schema() -> dict[str, Any]:
 
 
 def instance_schema() -> dict[str, Any]:
-    """An instance as `instance.to_wire` writes it: frames as a list, waits as five-element lists."""
+    """An instance as `instance.to_wire` writes it: frames as a list, waits as lists, without the usual values."""
     schema = TypeAdapter(instance.Instance).json_schema(mode="serialization")
     definitions = schema.pop("$defs")
     definitions.pop("Wait")
@@ -30,7 +30,8 @@ def instance_schema() -> dict[str, Any]:
     frame["properties"]["waits"] = {
         "type": "array",
         "items": {
-            "description": "[event type, [[path, value], ...], name, opened (epoch ms), from now]",
+            "description": "[event type, [[path, value], ...], name, opened (epoch ms), from now]; what is left "
+            "out: no pairs, no name, opened when the state was entered, kept events too.",
             "type": "array",
             "prefixItems": [
                 {"type": "string"},
@@ -39,13 +40,15 @@ def instance_schema() -> dict[str, Any]:
                 {"type": "integer"},
                 {"type": "boolean"},
             ],
-            "minItems": 5,
+            "minItems": 1,
             "items": False,
         },
     }
-    frame["required"] = _without_default(instance.Frame)
+    frame["required"] = ["id", "state", "visit"]
     schema["properties"]["frames"] = {"type": "array", "items": {"$ref": "#/$defs/Frame"}}
-    schema["required"] = [*_without_default(instance.Instance), "frames"]
+    schema["required"] = [
+        name for name in (*_without_default(instance.Instance), "frames") if name not in ("state", "input")
+    ]
     for part in (schema, frame):
         part["additionalProperties"] = False
     return _headed("instance", schema, definitions)
@@ -70,7 +73,10 @@ def history_schema() -> dict[str, Any]:
                     "properties": {"type": {"type": "string"}, "state": {"type": ["string", "null"]}},
                 },
             },
-            "patch": {"type": "array", "description": "What changed in the documents."},
+            "patch": {
+                "type": "array",
+                "description": 'What changed in the documents; `"from": "event"`: the value is the record\'s event.',
+            },
             "program": {"type": "string", "description": "The hash of the program that decided."},
             "prev": {"type": "string", "description": "blake2b-16 of the entry before."},
         },

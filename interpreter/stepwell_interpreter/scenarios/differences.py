@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from stepwell_interpreter.failures import did_you_mean
+from stepwell_interpreter.failures import nearest
 from stepwell_interpreter.scope import MISSING
 from stepwell_interpreter.values import described, same
 
@@ -60,12 +60,17 @@ def _of_keys(
     members: Members, wanted: Mapping[str, Any], value: Mapping[str, Any], exact: bool
 ) -> list[ValueDifference]:
     absent = [
-        ValueDifference((*members, key), part, MISSING, did_you_mean(key, value) if value else "")
+        ValueDifference((*members, key), part, MISSING, _mistyped(key, value))
         for key, part in wanted.items()
         if key not in value
     ]
     more = [key for key in value if key not in wanted] if exact else []
     return absent + [ValueDifference((*members, key), MISSING, value[key], "not expected") for key in more]
+
+
+def _mistyped(key: str, value: Mapping[str, Any]) -> str:
+    near = nearest(key, value)
+    return "" if near is None else f"did you mean `{near}`?"
 
 
 def _kinds(wanted: Any, value: Any) -> str:

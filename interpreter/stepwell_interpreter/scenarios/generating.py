@@ -22,7 +22,7 @@ from stepwell_interpreter.scenarios.expecting import Ran, as_duration
 from stepwell_interpreter.scenarios.footprint import Footprint
 from stepwell_interpreter.scenarios.itinerary import as_path
 from stepwell_interpreter.scenarios.parts import Part, Parts
-from stepwell_interpreter.scenarios.playing import Played, Player
+from stepwell_interpreter.scenarios.playing import MOST_RECORDS, Played, Player
 from stepwell_interpreter.scenarios.running import Runner
 from stepwell_interpreter.simulation.errors import SimulationError
 from stepwell_interpreter.simulation.outcomes import Outcome
@@ -58,7 +58,7 @@ def generate(
     known = set(covered)
     wanted = {part.pointer: part for part in parts.all() if part.pointer not in known}
     plays, found = _search(player, set(wanted), max_plays)
-    runner = Runner(compiled.program, document)
+    runner = Runner(compiled.program, document, max_records=MOST_RECORDS)
     scenarios: list[dict[str, Any]] = []
     left = set(wanted)
     names = set(taken_names)
