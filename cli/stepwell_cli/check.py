@@ -13,6 +13,7 @@ from stepwell_activities.builtin import builtin_registry
 from stepwell_activities.errors import RegistryError
 from stepwell_activities.registry import discover
 from stepwell_interpreter.compile import compile_source
+from stepwell_interpreter.scenarios.gate import gate
 from stepwell_schemas.asl_upload import UploadSettings
 from stepwell_schemas.catalog import ActivityDescription
 
@@ -23,23 +24,25 @@ def check_locally(
     file: Path, content: bytes, modules: Sequence[str], upload: UploadSettings
 ) -> dict[str, Any]:
     """The findings about one file, in the form the API answers. Raises CommandFailed for a wrong module."""
+    activities = _known(modules) if modules else None
     compiled = compile_source(
         content,
-        activities=_known(modules) if modules else None,
+        activities=activities,
         file=str(file),
         id=upload.id,
         version=upload.version,
         type=upload.type,
         resources=upload.resources,
     )
+    failed = gate(compiled, activities, file=str(file))
     known = compiled.loaded.document or {}
     return {
         "file": str(file),
         "id": known.get("id"),
         "version": known.get("version"),
         "hash": None if compiled.program is None else compiled.program.hash,
-        "valid": compiled.accepted,
-        "problems": [asdict(problem) for problem in compiled.problems],
+        "valid": compiled.accepted and not failed,
+        "problems": [asdict(problem) for problem in (*compiled.problems, *failed)],
     }
 
 

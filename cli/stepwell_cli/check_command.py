@@ -11,11 +11,13 @@ from stepwell.testing import Report, SimulationError, check, descriptions
 from stepwell_activities.errors import RegistryError
 from stepwell_activities.registry import discover
 from stepwell_schemas.catalog import ActivityDescription
+from stepwell_schemas.problems import printable
 
+from stepwell_cli.argument import json_object_argument
 from stepwell_cli.command import StepwellCommand
-from stepwell_cli.definitions import COLOURS, files_in
+from stepwell_cli.definitions import COLOURS, ResourcesOption, files_in
 from stepwell_cli.failures import CommandFailed, UsageError
-from stepwell_cli.output import console, print_document
+from stepwell_cli.output import console, harmless, print_document
 from stepwell_cli.sarif import sarif_log
 
 
@@ -55,6 +57,7 @@ def check_files(
     ] = ReportFormat.TEXT,
     modules: ModulesOption = None,
     type: TypeOption = None,
+    resources: ResourcesOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail the check, too.")] = False,
 ) -> None:
     """Check definitions without a server: all that an upload is checked for, with file, line and column.
@@ -63,7 +66,8 @@ def check_files(
     Exit code 1 when there is an error (with --strict: or a warning).
     """
     known = known_activities(modules)
-    reports = [(file, _checked(file, known, type)) for file in dict.fromkeys(files_in(files))]
+    table = None if resources is None else json_object_argument(f"@{resources}", "--resources")
+    reports = [(file, _checked(file, known, type, table)) for file in dict.fromkeys(files_in(files))]
     match format:
         case ReportFormat.TEXT:
             for file, report in reports:
@@ -90,9 +94,14 @@ def known_activities(modules: Sequence[str] | None) -> dict[str, ActivityDescrip
         raise CommandFailed(f"The activities are not right: {error}") from None
 
 
-def _checked(file: Path, known: dict[str, ActivityDescription] | None, type: MachineType | None) -> Report:
+def _checked(
+    file: Path,
+    known: dict[str, ActivityDescription] | None,
+    type: MachineType | None,
+    resources: dict[str, Any] | None,
+) -> Report:
     try:
-        return check(file, known, type=None if type is None else type.value)
+        return check(file, known, type=None if type is None else type.value, resources=resources)
     except SimulationError as error:
         raise UsageError(str(error)) from None
 
@@ -111,12 +120,12 @@ def _warns(report: Report) -> bool:
 def _show(file: Path, report: Report) -> None:
     for problem in report.problems:
         place = ":".join(str(part) for part in (file, problem.line, problem.column) if part is not None)
-        at = f" at {problem.pointer}" if problem.pointer else ""
+        at = f" at {printable(problem.pointer)}" if problem.pointer else ""
         colour = COLOURS[problem.severity]
-        text = escape(f"{problem.message}{at} [{problem.code}]")
+        text = harmless(problem.told(f"{at} [{problem.code}]"))
         console().print(f"{escape(place)}: [{colour}]{problem.severity}[/]: {text}")
         if problem.help:
-            console().print(f"    {escape(problem.help)}")
+            console().print(f"    {harmless(problem.help)}")
     if report.accepted:
         name = " ".join(part for part in (report.id, report.version) if part) or "the definition"
         console().print(f"{escape(str(file))}: [green]{escape(name)} is in order[/]")

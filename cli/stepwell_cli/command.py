@@ -41,6 +41,18 @@ DataDirOption = Annotated[
 class StepwellCommand(TyperCommand):
     """A command whose failures are printed readably and end in the documented exit code."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """Parse the command line; with --json what is wrong with it is a document, too."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            # Its kinds of wrong command lines have no public name; they are those that can tell about themselves.
+            told = getattr(error, "format_message", None)
+            if "--json" in given and told is not None:
+                print_document(UsageError(told()).as_document())
+            raise
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; translate what it raises."""
         try:
@@ -56,7 +68,7 @@ class StepwellCommand(TyperCommand):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             raise typer.Exit(0) from None
         print_error(reported.message, reported.details)
-        if ctx.params.get("as_json"):
+        if ctx.params.get("as_json") or ctx.params.get("format") == "json":
             print_document(reported.as_document())
         raise typer.Exit(reported.exit_code)
 

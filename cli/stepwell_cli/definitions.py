@@ -10,12 +10,13 @@ import typer
 from rich.markup import escape
 from stepwell.scenario_files import is_scenario_file
 from stepwell_schemas.asl_upload import UploadSettings
+from stepwell_schemas.problems import printable
 
 from stepwell_cli.argument import json_object_argument, read_file
 from stepwell_cli.check import check_locally
 from stepwell_cli.command import JsonOption, KeyOption, StepwellCommand, UrlOption
 from stepwell_cli.failures import CommandFailed, UsageError
-from stepwell_cli.output import console, print_document, print_table
+from stepwell_cli.output import console, harmless, print_document, print_table
 from stepwell_cli.server import Server, segment
 
 SUFFIXES = {".yaml": "application/yaml", ".yml": "application/yaml", ".json": "application/json"}
@@ -144,13 +145,16 @@ def activities(url: UrlOption = None, key: KeyOption = None, as_json: JsonOption
 
 
 def files_in(paths: Iterable[Path]) -> list[Path]:
-    """The files named, and the definitions in the folders named. Raises UsageError for a folder without any."""
+    """The files named, and the definitions in the folders named. Raises UsageError for a folder without any.
+
+    A folder may also hold outcomes, events, tables of resources: what speaks of no states is no definition there.
+    """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(file for file in path.rglob("*") if _is_definition(file, path))
             if not inside:
-                raise UsageError(f"{path} has no .yaml, .yml or .json file")
+                raise UsageError(f"{path} has no definition (.yaml, .yml or .json, with states)")
             found += inside
         else:
             found.append(path)
@@ -160,7 +164,17 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
 def _is_definition(file: Path, folder: Path) -> bool:
     """Hidden files are none: the data of `stepwell up`, a virtual environment, an editor's copies; nor scenarios."""
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.suffix in SUFFIXES and not is_scenario_file(file) and file.is_file()
+    named = not hidden and file.suffix in SUFFIXES and not is_scenario_file(file) and file.is_file()
+    return named and _speaks_of_states(file)
+
+
+def _speaks_of_states(file: Path) -> bool:
+    """A quick look that never misses a definition; one that cannot be read is told where it is read."""
+    try:
+        text = file.read_bytes()
+    except OSError:
+        return True
+    return any(word in text for word in (b"states", b"States", b"startAt", b"StartAt"))
 
 
 def _settings(
@@ -227,12 +241,13 @@ def _show(result: dict[str, Any], done: str) -> None:
         severity = problem.get("severity", "error")
         place = ":".join(str(problem[key]) for key in ("line", "column") if problem.get(key) is not None)
         where = escape(f"{result['file']}:{place}" if place else result["file"])
-        pointer = f" at {problem['pointer']}" if problem.get("pointer") else ""
+        pointer = f" at {printable(problem['pointer'])}" if problem.get("pointer") else ""
         code = f" [{problem['code']}]" if problem.get("code") else ""
-        text = escape(f"{problem.get('message', '')}{pointer}{code}")
+        first, line_end, details = problem.get("message", "").partition("\n")
+        text = harmless(f"{first}{pointer}{code}{line_end}{details}")
         console().print(f"{where}: [{COLOURS.get(severity, 'red')}]{severity}[/]: {text}")
         if problem.get("help"):
-            console().print(f"    {escape(problem['help'])}")
+            console().print(f"    {harmless(problem['help'])}")
     if result.get("valid"):
         name = f"{result.get('id')} {result.get('version')}"
         state = "was there already" if done == "deployed" and not result.get("created") else done

@@ -80,6 +80,7 @@ def examine(store: Store, now_ms: int) -> Iterator[Examination]:
         _examine_instances(store, partition, result, now_ms)
         yield result
     result.findings += _of_engines(result.partitions)
+    result.findings += [Finding("error", "corrupt", f"{key} {what}") for key, what in store.misfits()]
     result.dead_letters = _count_dead_letters(store)
     if result.dead_letters:
         letters = f"{result.dead_letters} dead letters wait for an operator: `stepwell dead-letters list`"
@@ -220,8 +221,8 @@ def _fault_of_wait(store: Store, partition: int, instance: Instance, event_type:
     if raw is None:
         return f"its device {instance.device} has no record, so {event_type} cannot reach it"
     try:
-        running = orjson.loads(raw)["running"]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        running = orjson.loads(raw).get("running", {})
+    except (orjson.JSONDecodeError, AttributeError) as error:
         return f"the record of its device {instance.device} is corrupt: {error}"
     if instance.id in running:
         return None

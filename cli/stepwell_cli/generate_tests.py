@@ -19,7 +19,7 @@ from stepwell_interpreter.scenarios.running import Runner
 from stepwell_cli.argument import read_file
 from stepwell_cli.command import JsonOption, StepwellCommand
 from stepwell_cli.failures import CommandFailed, UsageError
-from stepwell_cli.output import console, print_document, say
+from stepwell_cli.output import console, counted, print_document, say
 
 
 def add_to(app: typer.Typer) -> None:
@@ -157,7 +157,7 @@ def _report(
         return
     state = "written" if changed else "as it was"
     console().print(
-        f"{escape(str(target))}: {state}; {len(made.scenarios)} generated scenarios; "
+        f"{escape(str(target))}: {state}; {counted(len(made.scenarios), 'generated scenario')}; "
         f"{reached} of {total} states, transitions and error routes are reached"
     )
     for part in made.unreached:

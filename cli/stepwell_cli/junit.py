@@ -16,12 +16,15 @@ def junit_xml(
     unusable: Mapping[str, Sequence[Problem]],
     coverages: Sequence[Coverage] = (),
 ) -> bytes:
-    """The document. `results` and `unusable` by file; coverage goes into the properties of the whole."""
+    """The document. `results` and `unusable` by file; coverage goes into the properties of the first suite,
+    since the format has none for the whole.
+    """
     root = Tree.Element("testsuites", {"name": "stepwell test"})
-    if coverages:
-        _properties(root, coverages)
     for file in dict.fromkeys([*results, *unusable]):
         _suite(root, file, results.get(file, ()), unusable.get(file, ()))
+    first = root.find("testsuite")
+    if coverages and first is not None:
+        first.insert(0, _properties(coverages))
     for name in ("tests", "failures", "errors", "skipped"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root.iter("testsuite"))))
     root.set("time", f"{sum(float(suite.get('time', '0')) for suite in root.iter('testsuite')):.6f}")
@@ -76,12 +79,13 @@ def _case(suite: Tree.Element, result: ScenarioResult) -> None:
             pass
 
 
-def _properties(root: Tree.Element, coverages: Sequence[Coverage]) -> None:
-    properties = Tree.SubElement(root, "properties")
+def _properties(coverages: Sequence[Coverage]) -> Tree.Element:
+    properties = Tree.Element("properties")
     for coverage in coverages:
         for kind, (used, total) in coverage.counts().items():
             name = f"coverage.{coverage.definition}.{kind}"
             Tree.SubElement(properties, "property", {"name": _text(name), "value": f"{used}/{total}"})
+    return properties
 
 
 def _text(text: str) -> str:

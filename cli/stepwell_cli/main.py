@@ -4,7 +4,9 @@ Exit codes: 0 done; 1 it was tried and failed, or something is not in order; 2 w
 3 what was named does not exist; 4 no server (or its store) can be reached.
 """
 
+import io
 import platform
+import sys
 from importlib.metadata import version as installed_version
 
 import typer
@@ -77,4 +79,12 @@ def version(as_json: JsonOption = False) -> None:
 
 def main() -> None:
     """The entry point of the `stepwell` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            write_any_text(stream)
     create_app()()
+
+
+def write_any_text(stream: io.TextIOWrapper) -> None:
+    """Let a stream take every text: a file or pipe as UTF-8, a terminal with escapes for what it does not know."""
+    stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")

@@ -1,5 +1,6 @@
 """What a person or a script sees: results on stdout, messages on stderr, one JSON document with `--json`."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,6 +9,8 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 STATUS_COLOURS = {
     "pending": "blue",
@@ -40,14 +43,14 @@ def print_document(document: Any) -> None:
 def print_error(message: str, details: Sequence[str] = ()) -> None:
     """A failure, with what else is known about it."""
     stderr = messages()
-    stderr.print(f"[bold red]error:[/] {escape(message)}")
+    stderr.print(f"[bold red]error:[/] {harmless(message)}")
     for detail in details:
-        stderr.print(f"  {escape(detail)}")
+        stderr.print(f"  {harmless(detail)}")
 
 
 def say(message: str) -> None:
     """A message beside the result."""
-    messages().print(escape(message))
+    messages().print(harmless(message))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], empty: str) -> None:
@@ -76,6 +79,16 @@ def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
         console().print(f"[bold]{escape(name):<{width}}[/]{_coloured(value)}")
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def harmless(text: str) -> str:
+    """The text for the console: what authors and activities wrote neither marks it up nor steers the terminal."""
+    return escape(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
 def compact(value: Any) -> str:
     """A JSON value on one line."""
     return orjson.dumps(value, default=str).decode()
@@ -95,4 +108,4 @@ def _text(value: Any) -> str:
 
 def _coloured(cell: str) -> str:
     colour = STATUS_COLOURS.get(cell)
-    return f"[{colour}]{cell}[/]" if colour else escape(cell)
+    return f"[{colour}]{cell}[/]" if colour else harmless(cell)

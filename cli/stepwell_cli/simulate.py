@@ -1,6 +1,6 @@
 """`stepwell simulate`: runs a definition in virtual time with given outcomes and events, and shows what happens."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from stepwell_cli.check_command import ModulesOption, TypeOption, known_activiti
 from stepwell_cli.command import JsonOption, StepwellCommand
 from stepwell_cli.failures import CommandFailed, UsageError
 from stepwell_cli.history_lines import history_lines
-from stepwell_cli.output import compact, console, print_document, print_fields, say
+from stepwell_cli.output import compact, console, counted, print_document, print_fields, say
 
 GOOD = ("succeeded", "SUCCEEDED")
 STANDING = ("running", "RUNNING")
@@ -62,7 +62,7 @@ def simulate_file(
             events=None if events is None else _read_events(events),
             now=now,
             until=until,
-            workflows={str(_read(path).get("id")): path for path in workflows or []},
+            workflows=_children(workflows or []),
             activities=known_activities(modules),
             device=device,
             type=None if type is None else type.value,
@@ -118,7 +118,7 @@ def _show(result: Simulation) -> None:
         if event["disposition"] not in ("consumed", "started"):
             say(f"event {event['id']} ({event['type']}): {event['disposition']}")
     for state, left in result.unused.items():
-        say(f"{left} outcomes of {state} were not used")
+        say(f"{counted(left, 'outcome')} of {state} not used")
 
 
 def _timeline(result: Simulation) -> Iterator[str]:
@@ -134,6 +134,20 @@ def _timeline(result: Simulation) -> Iterator[str]:
         rest = {key: value for key, value in details.items() if key != "name"}
         shown = f" [dim]{escape(compact(rest)[:160])}[/]" if rest else ""
         yield f"[bold]{event['id']:>4}[/]  [cyan]{escape(event['type'])}[/]{escape(name)}{shown}"
+
+
+def _children(paths: Sequence[Path]) -> dict[str, Path]:
+    """Definitions of child workflows by their ids. Raises UsageError for a file that has none."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        document = _read(path)
+        id = document.get("id") if isinstance(document, Mapping) else None
+        if not isinstance(id, str):
+            raise UsageError(
+                f"{path}: a child's definition has an id, by which a task names it; here is none"
+            )
+        found[id] = path
+    return found
 
 
 def _read(path: Path) -> Any:

@@ -19,7 +19,7 @@ from stepwell_cli.collect import collect
 from stepwell_cli.command import JsonOption, StepwellCommand
 from stepwell_cli.failures import CommandFailed, UsageError
 from stepwell_cli.junit import junit_xml
-from stepwell_cli.output import console, print_document, say
+from stepwell_cli.output import console, counted, print_document, say
 from stepwell_cli.scenario_pool import FileResult, run_files
 
 COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow", "unusable": "red"}
@@ -145,7 +145,9 @@ def _print(found: Sequence[FileResult], *, verbose: bool) -> None:
     files = sum(bool(each.results) for each in found)
     if told:
         seconds = sum(result.seconds for result in told)
-        out.print(f"{len(told)} scenarios in {files} files: {shown} ({seconds:.2f} s of work)")
+        out.print(
+            f"{counted(len(told), 'scenario')} in {counted(files, 'file')}: {shown} ({seconds:.2f} s of work)"
+        )
     elif not any(each.problems for each in found):
         say("There is no scenario here: write NAME.tests.yaml beside a definition, or tests: inside it.")
 

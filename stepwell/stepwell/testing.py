@@ -97,8 +97,9 @@ def simulate(
     """
     require(workflows, Mapping, "workflows", "an object of names and definitions")
     children = {name: _read(child)[0] for name, child in (workflows or {}).items()}
+    content, file = _read(definition)
     return _simulate(
-        _read(definition)[0],
+        content,
         input,
         tasks=None if tasks is None else _callable_tasks(tasks),
         events=events,
@@ -109,6 +110,7 @@ def simulate(
         device=device,
         type=type,
         resources=resources,
+        file=file,
     )
 
 
@@ -164,12 +166,18 @@ test_state.__test__ = False  # type: ignore[attr-defined]
 
 
 def descriptions(activities: Activities) -> dict[str, ActivityDescription]:
-    """Activities by name, the built-in ones included. Raises RegistryError for a function that cannot be one."""
+    """Activities by name, the built-in ones included. Raises RegistryError for a function that cannot be one,
+    MockRefused for what is no list of them.
+    """
     found = {each.name: each.description() for each in builtin_registry()}
     if isinstance(activities, Mapping):
         return found | dict(activities)
     if isinstance(activities, Registry):
         return found | {each.name: each.description() for each in activities}
+    if isinstance(activities, str) or not isinstance(activities, ModuleType | Iterable):
+        # A text would count as the list of its letters.
+        wanted = "a list of names, @activity functions and modules, or one module"
+        raise MockRefused(f"activities is {wanted}, not {activities!r}")
     given = [activities] if isinstance(activities, ModuleType) else list(activities)
     for each in given:
         if isinstance(each, str):

@@ -1,5 +1,6 @@
 """What the commands do without a server: wrong command lines, local checks, unreachable servers."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from cli_world import run
 from stepwell_cli.events import BATCH_BYTES, BATCH_EVENTS, batches, event_lines
 from stepwell_cli.failures import UsageError
+from stepwell_cli.main import write_any_text
 from stepwell_cli.runfile import RunFile, read_run_file, write_run_file
 
 NOWHERE = "http://127.0.0.1:9"
@@ -146,3 +148,61 @@ def test_client_commands_find_the_server_that_up_started_in_the_folder(tmp_path:
 def test_the_run_file_of_a_dead_supervisor_counts_for_nothing(tmp_path: Path) -> None:
     write_run_file(tmp_path, RunFile(NOWHERE, "unix://x", 2**22 + 1, {}))
     assert read_run_file(tmp_path) is None
+
+
+UNTRUE = """\
+tests:
+  - name: wrong
+    expect: {status: failed}
+"""
+
+
+@pytest.mark.parametrize("command", ["validate", "check"])
+def test_the_scenarios_inside_a_definition_are_run_as_at_an_upload(tmp_path: Path, command: str) -> None:
+    (tmp_path / "untrue.yaml").write_text(GOOD + UNTRUE, encoding="utf-8")
+    ran = run(command, str(tmp_path / "untrue.yaml"))
+    assert ran.exit_code == 1
+    first, *details = ran.stdout.splitlines()
+    assert first.endswith("the scenario 'wrong' does not hold: at /tests/0/name [test-failed]")
+    assert any("status is not as expected" in line for line in details)
+
+
+def test_what_speaks_of_no_states_is_no_definition_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "table.json").write_text('{"charge-card": "cards.charge"}', encoding="utf-8")
+    (tmp_path / "tasks.yaml").write_text("Charge: {output: 1}\n", encoding="utf-8")
+    ran = run("validate", str(tmp_path), "--json")
+    assert [Path(file["file"]).name for file in ran.document["files"]] == ["good.yaml"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("simulate",), ("simulate", "x.yaml", "--bogus"), ("up", "--workers", "x")]
+)
+def test_a_wrong_command_line_is_a_json_document_too(arguments: tuple[str, ...]) -> None:
+    ran = run(*arguments, "--json")
+    assert ran.exit_code == 2
+    assert ran.document["error"]["exitCode"] == 2
+
+
+def test_help_is_no_failure_whatever_stands_beside_it() -> None:
+    ran = run("simulate", "--json", "--help")
+    assert ran.exit_code == 0
+    assert '"error"' not in ran.stdout
+
+
+def test_a_pointer_with_control_characters_stays_on_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "odd.json"
+    file.write_text('{"id": "odd", "version": "1.0.0", "startAt": "A", "states": {"A\\u001b[2J\\n": 1}}')
+    for command in ("check", "validate"):
+        ran = run(command, str(file))
+        assert "\x1b" not in ran.stdout
+        assert "at /states/A [2J  [" in ran.stdout
+
+
+def test_a_pipe_takes_every_text_whatever_the_locale() -> None:
+    held = io.BytesIO()
+    stream = io.TextIOWrapper(held, encoding="ascii")
+    write_any_text(stream)
+    stream.write("→ ünï \udcff")
+    stream.flush()
+    assert held.getvalue() == "→ ünï \\udcff".encode()

@@ -178,3 +178,33 @@ def test_fingerprints_survive_edits_elsewhere(folder: Path) -> None:
     before = marks()
     (folder / "broken.yaml").write_text(f"# a comment\n\n{BROKEN}", encoding="utf-8")
     assert marks() == before
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "states: {}"])
+def test_a_child_without_an_id_is_refused(folder: Path, content: str) -> None:
+    (folder / "child.yaml").write_text(content, encoding="utf-8")
+    ran = run(*simulated(folder, "--workflow", str(folder / "child.yaml")))
+    assert ran.exit_code == 2
+    assert "a child's definition has an id" in ran.stderr
+
+
+def test_simulate_names_the_file_of_a_problem(folder: Path) -> None:
+    ran = run("simulate", str(folder / "broken.yaml"))
+    assert f"{folder / 'broken.yaml'}:6:" in ran.stderr
+
+
+def test_check_reads_a_table_of_resources(folder: Path) -> None:
+    state = {"Type": "Task", "Resource": "arn:aws:lambda:eu-west-1:123456789012:function:charge", "End": True}
+    (folder / "pay.asl.json").write_text(
+        json.dumps({"StartAt": "A", "States": {"A": state}}), encoding="utf-8"
+    )
+    (folder / "table.json").write_text('{"charge": "hub.register"}', encoding="utf-8")
+    line = ("check", str(folder / "pay.asl.json"), "--activities", "stepwell_cli.demo_activities")
+    assert run(*line).exit_code == 1
+    assert run(*line, "--resources", str(folder / "table.json")).exit_code == 0
+
+
+def test_check_in_json_tells_a_wrong_command_line_in_json(folder: Path) -> None:
+    (folder / "empty").mkdir()
+    ran = run("check", str(folder / "empty"), "--format", "json")
+    assert (ran.exit_code, ran.document["error"]["exitCode"]) == (2, 2)
