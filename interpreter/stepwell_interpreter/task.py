@@ -16,6 +16,7 @@ from stepwell_interpreter.draft import Draft, check_size
 from stepwell_interpreter.failures import (
     DATA_LIMIT_EXCEEDED,
     HEARTBEAT_TIMEOUT,
+    RUNTIME,
     TASK_FAILED,
     TIMEOUT,
     StateFailure,
@@ -26,6 +27,9 @@ from stepwell_interpreter.trace import note
 
 MAX_LOSSES: Final = 5
 """So many workers may die over one attempt; then it is the activity's fault."""
+
+MAX_NESTED: Final = 100
+"""Children of children; a workflow that starts itself must end somewhere."""
 
 MAX_UNDO: Final = 20_000
 """Completed tasks whose undo is remembered; a workflow that lives on must compensate, or do without."""
@@ -260,6 +264,14 @@ def child_id(parent: str, number: int) -> str:
     return f"{parent}.{number}" if mark else f"{parent}~c{number}"
 
 
+def nesting(id: str) -> int:
+    """How deep a child an instance is, read off its id; 0 for one that is no child."""
+    stem, mark, tail = id.rpartition("~")
+    if not mark:
+        return 0
+    return stem.count(".") if tail.isdigit() else 1 + tail.count(".")
+
+
 def _promise(draft: Draft, frame: Frame, step: TaskStep) -> None:
     """The callback token of the next try; its input may hold it."""
     if step.callback or step.submits:
@@ -291,6 +303,9 @@ def _run(draft: Draft, frame: Frame) -> None:
 
 def _start_child(draft: Draft, frame: Frame, step: TaskStep) -> None:
     assert step.workflow is not None
+    if nesting(draft.instance.id) >= MAX_NESTED:
+        cause = f"children of children more than {MAX_NESTED} deep: does {step.workflow} start itself?"
+        raise StateFailure(RUNTIME, cause)
     timeout = None if step.own_timeout is None else step.own_timeout(step.data.scope(draft, frame, "call"))
     draft.instance.visits += 1
     child = child_id(draft.instance.id, draft.instance.visits)

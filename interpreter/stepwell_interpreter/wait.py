@@ -36,7 +36,10 @@ def enter(draft: Draft, frame: Frame, step: WaitStep) -> None:
         frame.waits = []
         fail(draft, frame, step, failure)
         return
-    if draft.instance.kept and frame.waits and not step.from_now:
+    if step.form == "time" and not frame.work["timers"]:
+        # Nothing to wait for. A loop of such waits is one that waits for nothing, and is counted as such.
+        leave(draft, frame, step, None)
+    elif draft.instance.kept and frame.waits and not step.from_now:
         _look_back(draft, frame, step)
 
 
@@ -112,7 +115,8 @@ def _open(draft: Draft, frame: Frame, step: WaitStep) -> None:
         else:
             assert step.duration is not None
             due = draft.now_ms + step.duration(scope)
-        draft.arm(frame, TIME_TIMER, max(due, draft.now_ms))
+        if due > draft.now_ms:
+            draft.arm(frame, TIME_TIMER, due)
         return
     waits = []
     for event in step.events:

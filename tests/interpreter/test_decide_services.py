@@ -8,6 +8,7 @@ from stepwell_interpreter.compile import AnyActivity
 from stepwell_interpreter.program import Program
 from stepwell_interpreter.simulation.outcomes import Outcome
 from stepwell_interpreter.simulation.world import World
+from stepwell_interpreter.task import nesting
 from stepwell_schemas.records import CallbackSignalled
 
 ECHO = {"StartAt": "I", "States": {"I": {"Type": "Pass", "End": True}}}
@@ -185,3 +186,28 @@ def test_text_that_is_no_json_is_a_childs_input_as_it_is() -> None:
     world.run()
     child = next(instance for name, instance in world.instances.items() if name != id)
     assert child.input == "plain"
+
+
+def test_a_state_machine_that_starts_itself_is_stopped_by_name() -> None:
+    itself = program({"S": {**starting(".sync:2"), "End": True}}, "child")
+    world = World(itself, workflows={"child": itself})
+    id = world.start({})
+    world.run()
+    assert ended(world, id)[2] == "States.TaskFailed"
+    assert len(world.instances) == 101
+    deepest = list(world.instances.values())[-1]
+    assert (deepest.error, nesting(deepest.id)) == ("States.Runtime", 100)
+
+
+@pytest.mark.parametrize(
+    ("id", "depth"),
+    [("order-1", 0), ("a.b.c", 0), ("order-1~c7", 1), ("order-1~c7.9", 2), ("x-1f~3", 0), ("x-1f.7.9~3", 2)],
+)
+def test_how_deep_a_child_is_can_be_read_off_its_id(id: str, depth: int) -> None:
+    assert nesting(id) == depth
+
+
+def test_waits_that_are_over_already_are_no_waits() -> None:
+    world = World(program({"A": {"Type": "Wait", "Seconds": 0, "Next": "A"}}))
+    id = world.start({})
+    assert ended(world, id)[2] == "States.Runtime"

@@ -18,6 +18,9 @@ from stepwell_interpreter.draft import Draft
 from stepwell_interpreter.failures import TASK_FAILED
 from stepwell_interpreter.program import Call, ChildFlow, Milliseconds, TaskStep
 
+LONGEST_CAUSE = 32_768
+"""Characters, as in AWS. A child's cause stands in its parent's as JSON text: unbounded, it doubles at every level."""
+
 _STATUSES = {"succeeded": "SUCCEEDED", "failed": "FAILED", "timedOut": "TIMED_OUT", "cancelled": "ABORTED"}
 
 
@@ -118,7 +121,7 @@ def _child(found: Integration, workflow: str) -> ChildFlow:
         answer = _answer(draft, frame, workflow, record, text)
         if record.status == "succeeded":
             return answer
-        raise AslFailure(TASK_FAILED, orjson.dumps(answer).decode())
+        raise AslFailure(TASK_FAILED, orjson.dumps(answer).decode()[:LONGEST_CAUSE])
 
     return ChildFlow(child_input, began, ended, detached=found.pattern is None)
 
@@ -142,7 +145,7 @@ def _answer(draft: Draft, frame: Frame, workflow: str, record: ChildEnded, text:
         answer["Output"] = orjson.dumps(record.output).decode() if text else record.output
         answer["OutputDetails"] = {"Included": True}
     else:
-        answer |= {"Error": record.error, "Cause": record.cause}
+        answer |= {"Error": record.error, "Cause": record.cause[:LONGEST_CAUSE]}
     return answer
 
 

@@ -5,7 +5,7 @@ A callback task ends twice: its body by `submitted`, then the task by the outcom
 
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from stepwell_schemas.records import (
     ActivityCompleted,
@@ -19,15 +19,12 @@ from stepwell_schemas.records import (
 from stepwell_interpreter.failures import RUNTIME, TASK_FAILED
 from stepwell_interpreter.scope import MISSING
 from stepwell_interpreter.simulation.devices import BUILT_IN, built_in
-from stepwell_interpreter.simulation.errors import SimulationLimit
 from stepwell_interpreter.simulation.outcomes import Outcome
 from stepwell_interpreter.simulation.pending import Pending
 from stepwell_interpreter.simulation.schedule import Answer
 
 if TYPE_CHECKING:
     from stepwell_interpreter.simulation.world import World
-
-MAX_NESTING: Final = 100
 
 
 def ask(world: "World") -> None:
@@ -155,7 +152,6 @@ def _start_child(world: "World", pending: Pending) -> None:
         _end_child(world, pending, Outcome(error=RUNTIME, cause=cause))
         return
     parent = world.instances[pending.instance]
-    _bound_nesting(world, parent.id, pending.name)
     world.start(
         pending.input,
         id=pending.token,
@@ -164,15 +160,6 @@ def _start_child(world: "World", pending: Pending) -> None:
         parent=parent.id,
         seed=derived_seed(parent.seed, pending.token),
     )
-
-
-def _bound_nesting(world: "World", parent: str | None, name: str) -> None:
-    """A workflow that starts itself as its child would go on as long as there is memory."""
-    for _ in range(MAX_NESTING):
-        if parent is None:
-            return
-        parent = world.instances[parent].parent
-    raise SimulationLimit(f"more than {MAX_NESTING} child workflows inside each other: the last is {name}")
 
 
 def _end_child(world: "World", pending: Pending, outcome: Outcome) -> str:
