@@ -15,6 +15,7 @@ from events import WORKFLOW, event
 from redis import Redis
 from served import applied, engine_process, percentiles, served, wait_until
 from stepwell_engine.catalog import publish
+from stepwell_store.compression import restored
 from stepwell_store.protocol import START, Store
 
 DEVICES = 1_000
@@ -51,7 +52,7 @@ def latencies(
     for number, mark in marks.items():
         for position, fields in redis.xrange(f"{{stepwell:{number}}}:ledger", f"({mark}", "+"):
             done = _milliseconds(position)
-            lines = [line for part in fields[b"e"].split(b"\x1e") for line in orjson.loads(part)]
+            lines = [line for part in restored(fields[b"e"]).split(b"\x1e") for line in orjson.loads(part)]
             taken += [done - accepted[line[0]] for line in lines if line[0] in accepted]
     assert len(taken) == len(accepted), (len(taken), len(accepted))
     return taken

@@ -13,6 +13,7 @@ import subprocess
 import time
 
 import orjson
+from events import padding
 from latency import latencies
 from redis import Redis
 from served import applied, engine_process, percentiles, processor_seconds, resident_bytes, served, wait_until
@@ -58,7 +59,12 @@ def event(device: int, number: int, kind: str) -> bytes:
             "source": "/bench",
             "type": kind,
             "subject": f"device-{device}",
-            "data": {"kind": "tick", "device": device, "number": device, "padding": "x" * 120},
+            "data": {
+                "kind": "tick",
+                "device": device,
+                "number": device,
+                "padding": padding(f"{device}/{number}"),
+            },
         }
     )
 
@@ -82,7 +88,7 @@ def main() -> None:
         publish(store, WORKFLOW, now_ms=0)
         publish(store, SHORT, now_ms=0)
         open_waits(store, 0, 1_000)
-        matching(store, redis, 1_000)
+        matching(store, redis, engine, 1_000)
         server_before, engine_before = redis.info()["used_memory"], resident_bytes(engine.pid)
         open_waits(store, 1_000, waits)
         server_bytes = (redis.info()["used_memory"] - server_before) / (waits - 1_000)
@@ -90,7 +96,7 @@ def main() -> None:
         print(
             f"a wait with its timer      {server_bytes:,.0f} bytes in the server, {engine_bytes:,.0f} in the engine"
         )
-        matching(store, redis, waits)
+        matching(store, redis, engine, waits)
         idle(redis, engine)
         timers(store, redis, min(5_000, waits))
         takeover(url, store, engine)
@@ -106,20 +112,31 @@ def open_waits(store: Store, first: int, last: int) -> None:
     wait_until(lambda: applied(store) - before >= last - first, 600)
 
 
-def matching(store: Store, redis: Redis, waits: int) -> None:
-    """Events at 1,000 a second over all devices, then as many at once as there are in two seconds."""
+def matching(store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", waits: int) -> None:
+    """Events at 1,000 a second over all devices, then many at once, each for another device."""
     taken = latencies(store, redis, 1_000, 3, devices=waits, make=event)
     print(f"matching at {waits:>9,} waits   {percentiles(taken)}   (1,000 events/s)")
     bodies = [event((n * 7_919) % waits, n + 10**6, "Tick") for n in range(10_000)]
+    pids = _pids(redis, engine)
+    spent = {name: processor_seconds(pid) for name, pid in pids.items()}
     before, started = applied(store), time.perf_counter()
     for start in range(0, len(bodies), 500):
         store.append_events(bodies[start : start + 500])
     wait_until(lambda: applied(store) - before >= len(bodies), 300)
-    print(f"signals at {waits:>10,} waits   {len(bodies) / (time.perf_counter() - started):,.0f} /s")
+    rate = len(bodies) / (time.perf_counter() - started)
+    each = ", ".join(
+        f"{name} {(processor_seconds(pid) - spent[name]) / len(bodies) * 1e6:.0f} us"
+        for name, pid in pids.items()
+    )
+    print(f"signals at {waits:>10,} waits   {rate:,.0f} /s   ({each} each)")
+
+
+def _pids(redis: Redis, engine: "subprocess.Popen[bytes]") -> dict[str, int]:
+    return {"engine": engine.pid, "server": int(redis.info("server")["process_id"])}
 
 
 def idle(redis: Redis, engine: "subprocess.Popen[bytes]", seconds: float = 5) -> None:
-    pids = {"engine": engine.pid, "server": int(redis.info("server")["process_id"])}
+    pids = _pids(redis, engine)
     before = {name: processor_seconds(pid) for name, pid in pids.items()}
     time.sleep(seconds)
     shares = {name: (processor_seconds(pid) - before[name]) / seconds for name, pid in pids.items()}

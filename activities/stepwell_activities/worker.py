@@ -21,6 +21,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import DequeueStrategy, WorkerStatus
 from stepwell_schemas.settings import Settings
 from stepwell_store.errors import StoreUnavailable
+from stepwell_store.redis_errors import translate
 
 from stepwell_activities.claiming import Held, claim_jobs, claiming_of, read_call
 from stepwell_activities.pool import PoolBench
@@ -32,6 +33,9 @@ WORKER_TTL_SECONDS = 60
 HEARTBEAT_SECONDS = 15.0
 RECOVERY_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 5.0
+LINGER_SECONDS = 0.005
+"""What follows on a report is likely to be here by then: it is taken by the turn that tells RQ of what is finished, so
+that the disk is not kept busy by that just when the engine commits."""
 
 
 class Bench(Protocol):
@@ -83,6 +87,8 @@ class StepwellWorker(SimpleWorker):
         self._bench: Bench | None = None
         self._finished = Finished([])
         self._waiting = False
+        self._is_drained = False
+        """Whether the last turn left nothing on the queues."""
         self._cold = False
         self._next_recovery = 0.0
         self._next_sign = 0.0
@@ -179,11 +185,11 @@ class StepwellWorker(SimpleWorker):
                     break
                 if not progress:
                     self._wait(watcher, bench, HEARTBEAT_SECONDS if max_idle_seconds is None else 1.0)
-            except (
-                redis.exceptions.ConnectionError,
-                redis.exceptions.TimeoutError,
-                StoreUnavailable,
-            ) as error:
+                elif self._is_drained and not burst:
+                    self._wait(watcher, bench, LINGER_SECONDS)
+            except (redis.exceptions.RedisError, StoreUnavailable) as error:
+                if not isinstance(translate(error), StoreUnavailable):
+                    raise  # away, full or read-only passes; anything else is a mistake of ours
                 pause = min(max(pause * 2, 0.1), LONGEST_PAUSE_SECONDS)
                 self.log.error("Worker %s: %s; trying again in %.1f s", self.name, error, pause)
                 self._next_recovery = 0.0  # the reply that named our jobs may be what was lost
@@ -200,6 +206,7 @@ class StepwellWorker(SimpleWorker):
         if not wanted and not self._finished.jobs and time.monotonic() < self._next_sign:
             return len(collected.jobs)
         suspended, jobs = taker.turn(wanted, self._finished)
+        self._is_drained = len(jobs) < wanted
         self._next_sign = time.monotonic() + HEARTBEAT_SECONDS
         self._finished = Finished([])
         self._state = (

@@ -4,6 +4,7 @@ Without keys only pages of this machine may talk to us: the Host and Origin head
 foreign page in a local browser (DNS rebinding, cross-site posts) gets nothing.
 """
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -18,6 +19,12 @@ from stepwell_api.access import SCOPE_KEY, Caller, KeyRing
 from stepwell_api.problems import ProblemRaised, problem_response, unexpected
 from stepwell_api.rate import TokenBuckets
 
+ANSWER_SECONDS = 20.0
+TOO_LATE = (
+    f"no answer within {ANSWER_SECONDS:g} s: the store is slow or away, and others wait for it too; "
+    "whether this was done is not known, so repeat it with the same ids"
+)
+LATER = {"retry-after": "5"}
 UNLIMITED = ("/health/live", "/health/ready")
 
 
@@ -33,8 +40,15 @@ class Gate:
     """Wraps the application."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, monotonic_seconds: Callable[[], float] = time.monotonic
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        monotonic_seconds: Callable[[], float] = time.monotonic,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
+        """A request that has come in whole is answered within `answer_seconds`, whatever it waits for."""
+        self._answer_seconds = answer_seconds
+        self._late: set[asyncio.Task[None]] = set()
         self._app = app
         self._keys = KeyRing(settings.api_keys)
         self._max_body_bytes = settings.max_body_bytes
@@ -46,20 +60,41 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun = False
+        begun = given_up = False
+        clock: asyncio.TimerHandle | None = None
+        loop = asyncio.get_running_loop()
 
         async def noting_send(message: Message) -> None:
             nonlocal begun
-            begun = True
-            await send(message)
+            if not given_up:
+                begun = True
+                await send(message)
+
+        def give_up() -> None:
+            nonlocal given_up
+            if not begun:
+                given_up = True
+                answer = problem_response(ProblemRaised(503, TOO_LATE, headers=LATER), scope["path"])
+                task = loop.create_task(answer(scope, receive, send))
+                self._late.add(task)
+                task.add_done_callback(self._late.discard)
+
+        def received() -> None:
+            nonlocal clock
+            clock = clock or loop.call_later(self._answer_seconds, give_up)
 
         try:
             self._admit(scope)
-            await self._app(scope, _limited(receive, self._max_body_bytes), noting_send)
+            if not _has_body(scope):
+                received()
+            await self._app(scope, _limited(receive, self._max_body_bytes, received), noting_send)
         except Exception as error:  # noqa: BLE001 - the last net: an error of ours is logged and answered
             problem = error if isinstance(error, ProblemRaised) else unexpected(error)
-            if not begun:
+            if not begun and not given_up:
                 await problem_response(problem, scope["path"])(scope, receive, send)
+        finally:
+            if clock is not None:
+                clock.cancel()
 
     def _admit(self, scope: Scope) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -131,7 +166,11 @@ def _check_framing(headers: dict[bytes, bytes], max_body_bytes: int) -> None:
         raise _too_large(max_body_bytes, f"the body has {int(length)} bytes")
 
 
-def _limited(receive: Receive, max_body_bytes: int) -> Receive:
+def _has_body(scope: Scope) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+
+
+def _limited(receive: Receive, max_body_bytes: int, received: Callable[[], None]) -> Receive:
     taken = 0
 
     async def limited() -> Message:
@@ -141,6 +180,8 @@ def _limited(receive: Receive, max_body_bytes: int) -> Receive:
             taken += len(message.get("body", b""))
             if taken > max_body_bytes:
                 raise _too_large(max_body_bytes, "the body goes on")
+            if not message.get("more_body", False):
+                received()
         return message
 
     return limited

@@ -6,10 +6,11 @@ Each is a record in the inbox of its partition; durable first, then answered by 
 import hmac
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from starlette.concurrency import run_in_threadpool
+from stepwell_engine.operations import raised_source
 from stepwell_schemas.bodies import (
     CallbackAnswer,
     CallbackRequest,
@@ -17,10 +18,11 @@ from stepwell_schemas.bodies import (
     CancelRequest,
     RaisedEventAnswer,
     ReleaseAnswer,
+    ReleaseRequest,
 )
-from stepwell_schemas.cloudevents import MAX_EVENT_BYTES
+from stepwell_schemas.cloudevents import MAX_EVENT_BYTES, event_key
 from stepwell_schemas.event import DeviceEvent
-from stepwell_schemas.instance import TERMINAL
+from stepwell_schemas.instance import TERMINAL, shown
 from stepwell_schemas.problems import did_you_mean
 from stepwell_schemas.records import (
     CallbackEnded,
@@ -57,7 +59,7 @@ def find(services: Services, instance: str) -> Found:
     raw = services.store.instance(partition, instance)
     if raw is None and services.store.reservation(partition, instance) is None:
         raise no_instance(instance)
-    return Found(instance, partition, None if raw is None else orjson.loads(raw))
+    return Found(instance, partition, None if raw is None else shown(orjson.loads(raw)))
 
 
 def requested_start(store: Store, found: Found) -> tuple[dict[str, Any], int]:
@@ -78,20 +80,24 @@ def requested_start(store: Store, found: Found) -> tuple[dict[str, Any], int]:
 
 
 async def raise_event(
-    services: Services, instance: str, name: str, data: Any, actor: str
+    services: Services, instance: str, name: str, data: Any, actor: str, id: str | None = None
 ) -> RaisedEventAnswer:
-    """Give an event to one instance alone."""
+    """Give an event to one instance alone. With an `id` a repeat is answered like the first time and applied once."""
     found = await run_in_threadpool(find, services, instance)
+    earlier = None if id is None else await run_in_threadpool(_raised_before, services, instance, id)
+    if id is not None and earlier is not None:
+        return RaisedEventAnswer(instance_id=instance, event=name, id=id, disposition=earlier)
     await run_in_threadpool(_check_event, services, found, name, data)
     event = DeviceEvent(
-        id=secrets.token_hex(16),
-        source=f"stepwell:api/{actor}",
+        id=id or secrets.token_hex(16),
+        source=f"stepwell:api/{actor}" if id is None else raised_source(instance),
         type=name,
         device=None if found.wire is None else found.wire.get("device"),
         data=data,
         received_ms=now_ms(),
     )
-    answer = await _deliver(services, found, EventOffered(time_ms=0, event=event, raised=True))
+    record = EventOffered(time_ms=0, event=event, raised=True)
+    answer = await _deliver(services, found, record, once=id is not None)
     status = _accepted(answer, instance)
     return RaisedEventAnswer(
         instance_id=instance,
@@ -99,6 +105,15 @@ async def raise_event(
         id=event.id,
         disposition="accepted" if status == "accepted" else "consumed" if status == "consumed" else "kept",
     )
+
+
+def _raised_before(services: Services, instance: str, id: str) -> Literal["consumed", "kept"] | None:
+    """What became of an event raised under this id; None when the engine knows of none that was taken."""
+    for _, value in services.store.seen(event_key(raised_source(instance), id), now_ms()):
+        kind = orjson.loads(value)[0]
+        if kind != "rejected":
+            return "consumed" if kind == "consumed" else "kept"
+    return None
 
 
 async def cancel(services: Services, instance: str, asked: CancelRequest, actor: str) -> CancelAnswer:
@@ -118,17 +133,23 @@ async def cancel(services: Services, instance: str, asked: CancelRequest, actor:
     )
 
 
-async def release(services: Services, instance: str, actor: str) -> ReleaseAnswer:
+async def release(services: Services, instance: str, asked: ReleaseRequest, actor: str) -> ReleaseAnswer:
     """Take an instance out of quarantine; what came meanwhile is applied then."""
     found = await run_in_threadpool(find, services, instance)
     if found.wire is None or found.wire["status"] != "quarantined":
         status = "pending" if found.wire is None else found.wire["status"]
         raise ProblemRaised(409, f"instance {instance} is not quarantined ({status})")
-    answer = await _ask(services, found, {"op": "release", "instance": instance, "actor": actor})
+    operation = {"op": "release", "instance": instance, "actor": actor, "discardHeld": asked.discard_held}
+    answer = await _ask(services, found, operation)
     status = _accepted(answer, instance)
-    count = 0 if answer is None else int(answer.get("count", 0))
+    if answer is None:
+        return ReleaseAnswer(instance_id=instance, status="accepted")
     return ReleaseAnswer(
-        instance_id=instance, status="released" if status == "released" else "accepted", count=count
+        instance_id=instance,
+        status="quarantined" if status == "heldAgain" else "released" if status == "released" else "accepted",
+        count=int(answer.get("count", 0)),
+        held=int(answer.get("held", 0)),
+        cause=answer.get("message"),
     )
 
 
@@ -204,8 +225,12 @@ def _attempt_of(found: Found, secret: str) -> str | None:
     return None
 
 
-async def _deliver(services: Services, found: Found, record: Record) -> dict[str, Any] | None:
-    operation = {"op": "deliver", "instance": found.id, "record": to_wire(record)}
+async def _deliver(
+    services: Services, found: Found, record: Record, *, once: bool = False
+) -> dict[str, Any] | None:
+    operation: dict[str, Any] = {"op": "deliver", "instance": found.id, "record": to_wire(record)}
+    if once:
+        operation["once"] = True
     return await _ask(services, found, operation)
 
 

@@ -26,6 +26,8 @@ log = logging.getLogger("stepwell.api")
 BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 30
 SHUTDOWN_SECONDS = 10
+STORE_SECONDS = 5.0
+"""A request waits this long for a reply of the store; then it is answered 503."""
 
 
 class AddressRefused(ValueError):
@@ -57,7 +59,7 @@ def serve(
     check_address(settings)
     with ExitStack() as closing:
         if store is None:
-            store = open_store(settings)
+            store = open_store(settings, STORE_SECONDS)
             closing.callback(store.close)
         listener = closing.enter_context(listen(settings))
         server = make_server(settings, store, started=started, address=address_of(listener))

@@ -80,9 +80,9 @@ def device_answer(wire: Wire) -> DeviceAnswer:
     """A device's figures."""
     return DeviceAnswer(
         device=wire["device"],
-        events=wire["next"] - wire["first"],
+        events=wire["next"] - wire.get("first", 1),
         bytes=wire["bytes"],
-        first_sequence=wire["first"],
+        first_sequence=wire.get("first", 1),
         next_sequence=wire["next"],
         dropped=wire.get("dropped", 0),
         rejected=wire.get("rejected", 0),

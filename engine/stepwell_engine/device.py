@@ -5,7 +5,7 @@ The record is a value: `copy` before changing, so that a turn which fails leaves
 
 from collections import deque
 from dataclasses import dataclass, field
-from operator import attrgetter
+from typing import Any
 
 import orjson
 
@@ -88,34 +88,50 @@ class Device:
         return None
 
 
-_WIRE = (
-    ("next", "next"),
-    ("first", "first"),
-    ("bytes", "bytes"),
-    ("dropped", "dropped"),
-    ("rejected", "rejected"),
-    ("oldestMs", "oldest_ms"),
-    ("firstMs", "first_ms"),
-    ("lastMs", "last_ms"),
-    ("lastSequence", "last_sequence"),
-    ("running", "running"),
-    ("ended", "ended"),
-    ("kept", "kept"),
-)
-
-_KEYS = ("device", *(key for key, _ in _WIRE))
-_values = attrgetter("id", *(name for _, name in _WIRE))
-
-
 def encode(device: Device) -> bytes:
-    """The stored form."""
-    return orjson.dumps(dict(zip(_KEYS, _values(device), strict=True)))
+    """The stored form; what has its usual value is left out."""
+    wire: dict[str, Any] = {
+        "device": device.id,
+        "next": device.next,
+        "bytes": device.bytes,
+        "lastMs": device.last_ms,
+        "firstMs": device.first_ms,
+    }
+    if device.first != 1:
+        wire["first"] = device.first
+    if device.oldest_ms != device.first_ms:
+        wire["oldestMs"] = device.oldest_ms
+    if device.running:
+        wire["running"] = device.running
+    if device.ended:
+        wire["ended"] = device.ended
+    if device.kept:
+        wire["kept"] = device.kept
+    if device.dropped or device.rejected:
+        wire["dropped"], wire["rejected"] = device.dropped, device.rejected
+    if device.last_sequence is not None:
+        wire["lastSequence"] = device.last_sequence
+    return orjson.dumps(wire)
 
 
 def decode(raw: bytes) -> Device:
     """The device of a stored record. Raises ValueError, KeyError or TypeError for anything else."""
     wire = orjson.loads(raw)
-    device = Device(id=wire["device"], **{name: wire[key] for key, name in _WIRE})
+    device = Device(
+        id=wire["device"],
+        next=wire["next"],
+        first=wire.get("first", 1),
+        bytes=wire["bytes"],
+        dropped=wire.get("dropped", 0),
+        rejected=wire.get("rejected", 0),
+        oldest_ms=wire.get("oldestMs", wire["firstMs"]),
+        first_ms=wire["firstMs"],
+        last_ms=wire["lastMs"],
+        last_sequence=wire.get("lastSequence"),
+        running=wire.get("running", {}),
+        ended=wire.get("ended", {}),
+        kept=wire.get("kept", {}),
+    )
     figures = (device.next, device.first, device.bytes, device.dropped, device.rejected)
     if not all(isinstance(figure, int) for figure in figures):
         raise TypeError("a figure is not a whole number")

@@ -4,13 +4,17 @@ One record goes through `deliver`; what it makes for other instances (a child's 
 """
 
 import hashlib
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, assert_never
 
 import orjson
-from stepwell_interpreter.decide import Decision, decide, open_types
+from stepwell_interpreter.decide import Decision, decide
+from stepwell_interpreter.matching import matches
 from stepwell_interpreter.program import Program
-from stepwell_schemas import records
+from stepwell_schemas import history
 from stepwell_schemas.cloudevents import event_key
 from stepwell_schemas.commands import (
     CancelActivity,
@@ -22,7 +26,7 @@ from stepwell_schemas.commands import (
     StartChild,
 )
 from stepwell_schemas.event import DeviceEvent
-from stepwell_schemas.instance import TERMINAL, Instance, new_instance
+from stepwell_schemas.instance import TERMINAL, Instance, new_instance, to_wire
 from stepwell_schemas.records import (
     ActivityCompleted,
     ActivityFailed,
@@ -34,14 +38,15 @@ from stepwell_schemas.records import (
     Record,
 )
 
-from stepwell_engine.catalog import Catalog
+from stepwell_engine import quarantine
+from stepwell_engine.catalog import BrokenDefinition, Catalog
+from stepwell_engine.kept import in_order
 from stepwell_engine.turn import Disposition, Turn
+
+log = logging.getLogger("stepwell.engine")
 
 DISPATCH_DEADLINE_MS = 15_000
 """How long a job may go unclaimed before the sweeper looks whether it is still queued."""
-
-HELD_RECORDS = 10_000
-"""Records kept for a quarantined instance; further ones become dead letters."""
 
 MAX_CHAIN = 100_000
 """Records one turn may make for other instances; more means two workflows that feed each other without end."""
@@ -91,26 +96,15 @@ def start(
 
 
 def deliver(turn: Turn, catalog: Catalog, instance_id: str, record: Record) -> str:
-    """Apply one record to one instance and all that follows from it. What `decide` answered, or `notFound`."""
+    """Apply one record to one instance and all that follows from it. What `decide` answered, `held` by a quarantined
+    instance, or `notFound`."""
     instance = turn.instance(instance_id)
     _forget_attempt(turn, record)
     if instance is None:
         return "notFound"
-    if instance.status == "quarantined":
-        if not isinstance(record, CancelRequested):
-            return hold(turn, instance, record)
-        instance = unquarantined(turn, instance)
-    answer = _step(turn, catalog, program_of(catalog, instance), instance, record)
+    answer = _hand_over(turn, catalog, instance, record)
     settle(turn, catalog)
     return answer
-
-
-def unquarantined(turn: Turn, instance: Instance) -> Instance:
-    """The instance as it goes on; what it held is for the caller to apply or to drop."""
-    turn.index.append((instance.id, instance.definition, "quarantined", "running", instance.created_ms))
-    going_on = replace(instance, status="running", held=[], error=None, cause=None)
-    turn.instances[instance.id] = going_on
-    return going_on
 
 
 def settle(turn: Turn, catalog: Catalog) -> None:
@@ -121,40 +115,41 @@ def settle(turn: Turn, catalog: Catalog) -> None:
         target, record = turn.pending.popleft()
         instance = turn.instance(target)
         if instance is not None and instance.status not in TERMINAL:
-            if instance.status == "quarantined" and not isinstance(record, CancelRequested):
-                hold(turn, instance, record)
-            else:
-                if instance.status == "quarantined":
-                    instance = unquarantined(turn, instance)
-                _step(turn, catalog, program_of(catalog, instance), instance, record)
+            _hand_over(turn, catalog, instance, record)
     raise RuntimeError(f"a record led to more than {MAX_CHAIN} others")
 
 
-def hold(turn: Turn, instance: Instance, record: Record) -> str:
-    """Keep a record for a quarantined instance until it is released."""
-    if len(instance.held) >= HELD_RECORDS:
-        turn.dead.append(
-            orjson.dumps(
-                {
-                    "reason": "quarantineFull",
-                    "message": f"instance {instance.id} is quarantined and holds {HELD_RECORDS} records already",
-                    "time_ms": turn.now_ms,
-                    "instance": instance.id,
-                    "record": records.to_wire(record),
-                }
-            )
-        )
-        return "rejected"
-    held = replace(instance, held=[*instance.held, records.to_wire(record)])
-    turn.instances[instance.id] = held
-    return "held"
+def _hand_over(turn: Turn, catalog: Catalog, instance: Instance, record: Record) -> str:
+    """To the instance, or to what is held for it; a cancel reaches a quarantined instance too."""
+    if instance.status != "quarantined":
+        return _step_pinned(turn, catalog, instance, record)
+    if not isinstance(record, CancelRequested):
+        return quarantine.hold(turn, instance, record)
+    held = instance.held
+    answer = _step_pinned(turn, catalog, quarantine.lift(turn, instance), record)
+    after = turn.instances[instance.id]
+    if answer == "held":  # it broke on this as well
+        turn.instances[instance.id] = replace(after, held=[*held, *after.held])
+    else:
+        quarantine.give_back(turn, after, held)
+    return answer
 
 
-def offer(turn: Turn, catalog: Catalog, instance: Instance, event: DeviceEvent, sequence: int) -> bool:
-    """Offer a device's event to a running instance; whether one of its waits took it."""
-    program = program_of(catalog, instance)
-    record = EventOffered(time_ms=turn.now_ms, event=event, sequence=sequence)
-    return _step(turn, catalog, program, instance, record) == "consumed"
+def offer(turn: Turn, catalog: Catalog, instance: Instance, event: DeviceEvent, sequence: int) -> str:
+    """Offer a device's event to a running instance: `consumed`, `none`, or `held` where it broke on it."""
+    return _step_pinned(turn, catalog, instance, EventOffered(turn.now_ms, event, sequence))
+
+
+def _step_pinned(turn: Turn, catalog: Catalog, instance: Instance, record: Record) -> str:
+    """A step under the version the instance is pinned to; without that version it is quarantined."""
+    try:
+        program = program_of(catalog, instance)
+    except (UnknownProgram, BrokenDefinition) as error:
+        log.error("%s", error)
+        return quarantine.set_apart(turn, instance, record, error)
+    if not instance.revision:
+        instance = replace(instance, created_ms=0)  # it broke at its start: nothing of it is in its history
+    return _step(turn, catalog, program, instance, record)
 
 
 def _step(
@@ -167,10 +162,19 @@ def _step(
     look_back: bool = True,
 ) -> str:
     """`look_back` False: the caller offers the device's kept events itself, so that nothing recurses."""
+    outer, turn.steps = turn.stepping, turn.steps + 1
+    this = turn.stepping = (turn.steps, instance.id)
+    if turn.poison and this in turn.poison:
+        answer = quarantine.set_apart(turn, instance, record, turn.poison[this])
+        turn.stepping = outer
+        return answer
     decision = decide(program, instance, record)
     if decision.answer in ("none", "ended"):
+        turn.stepping = outer
         return decision.answer
     decided = decision.instance
+    if turn.batch.careful:
+        orjson.dumps(to_wire(decided))
     turn.instances[decided.id] = decided
     _write_history(turn, decision, record)
     for command in decision.commands:
@@ -182,22 +186,15 @@ def _step(
         if decided.status in TERMINAL:
             _end(turn, decided)
     elif look_back and decided.device is not None and decided.status == "running":
-        _offer_kept(turn, catalog, program, decided.id)
+        look_at_kept(turn, catalog, program, decided.id)
+    turn.stepping = outer
     return decision.answer
 
 
 def _write_history(turn: Turn, decision: Decision, record: Record) -> None:
     instance = decision.instance
-    entry = orjson.dumps(
-        {
-            "n": instance.revision,
-            "t": record.time_ms,
-            "record": records.to_wire(record),
-            "trace": decision.trace,
-            "patch": decision.patch,
-            "program": instance.program,
-            "prev": instance.history_hash,
-        }
+    entry = history.written(
+        instance.revision, record, decision.trace, decision.patch, instance.program, instance.history_hash
     )
     instance.history_hash = hashlib.blake2b(entry, digest_size=16).hexdigest()
     turn.history.append((instance.id, entry))
@@ -312,31 +309,29 @@ def _end(turn: Turn, instance: Instance) -> None:
         turn.pending.append((instance.parent, record))
 
 
-def _offer_kept(turn: Turn, catalog: Catalog, program: Program, instance_id: str) -> None:
+def look_at_kept(turn: Turn, catalog: Catalog, program: Program, instance_id: str) -> None:
     """A wait that has just opened looks at the device's unconsumed events first, oldest first."""
     instance = turn.instances[instance_id]
     assert instance.device is not None
     device = turn.device(instance.device)
-    if not device.kept:
-        return
-    wanted = [event_type for event_type in open_types(instance) if event_type in device.kept]
-    if not wanted:
-        return
-    left = available(turn, instance.device)
+    waits: list[tuple[str, Any]] = []
+    fitting: list[tuple[int, DeviceEvent]] = []
     place = 0
-    while place < len(left):
-        sequence, event = left[place]
-        now = turn.instances[instance_id]
-        if now.status != "running":
+    while device.kept and (now := turn.instances[instance_id]).status == "running":
+        standing = [(wait.type, wait.match) for frame in now.frames.values() for wait in frame.waits]
+        if standing != waits:  # what has opened may want an event that was passed over
+            waits, place = standing, 0
+            wanted = [(type, match) for type, match in standing if type in device.kept]
+            fitting = available(turn, instance.device, wanted) if wanted else []
+        if place == len(fitting):
             return
-        taken = (
-            event.type in open_types(now)
-            and program.event_problem(event.type, event.data) is None
-            and _offer_one(turn, catalog, program, now, EventOffered(turn.now_ms, event, sequence))
+        sequence, event = fitting[place]
+        taken = program.event_problem(event.type, event.data) is None and _offer_one(
+            turn, catalog, program, now, EventOffered(turn.now_ms, event, sequence)
         )
         if taken:
-            del left[place]
-            place = 0  # what has opened by this may want an event that was passed over
+            del fitting[place]
+            place = 0
         else:
             place += 1
 
@@ -350,22 +345,40 @@ def _offer_one(
     marks = len(turn.consumed)
     turn.consumed.append((device.id, sequence))
     device.take(record.event.type)
-    if _step(turn, catalog, program, instance, record, look_back=False) == "consumed":
+    answer = _step(turn, catalog, program, instance, record, look_back=False)
+    if answer == "consumed":
         turn.dispositions.append(consumed_later(turn.now_ms, record.event, sequence, instance.id))
+    if answer in ("consumed", "held"):
         return True
     del turn.consumed[marks]
     device.keep(record.event.type)
     return False
 
 
-def available(turn: Turn, device: str) -> list[tuple[int, DeviceEvent]]:
-    """A device's unconsumed events as this turn sees them, oldest first; by `sequence` where they carry one."""
-    known = dict(turn.batch.available(device))
-    known.update({n: event for owner, n, event in turn.available if owner == device})
+def available(turn: Turn, device: str, wanted: Sequence[tuple[str, Any]]) -> list[tuple[int, DeviceEvent]]:
+    """A device's unconsumed events that fit one of these (type, match), oldest first as this turn sees them; by
+    `sequence` where they carry one. Whether a wait takes one is for `decide` to say."""
+    fitting = [
+        (n, event)
+        for n, event in _kept(turn, device)
+        if any(type == event.type and (not match or matches(event.data, match)) for type, match in wanted)
+    ]
+    return sorted(fitting, key=lambda pair: (pair[1].sequence is None, pair[1].sequence or 0, pair[0]))
+
+
+def available_below(turn: Turn, device: str, first: int) -> list[tuple[int, DeviceEvent]]:
+    """A device's unconsumed events before a sequence, oldest first."""
+    return list(takewhile(lambda pair: pair[0] < first, _kept(turn, device)))
+
+
+def _kept(turn: Turn, device: str) -> Iterator[tuple[int, DeviceEvent]]:
+    kept = turn.batch.available(device)
+    offered = {n: event for owner, n, event in turn.available if owner == device}
     gone = {n for owner, n in turn.consumed if owner == device}
     first = turn.dropped.get(device, 0)
-    left = [(n, event) for n, event in known.items() if n not in gone and n >= first]
-    return sorted(left, key=lambda pair: (pair[1].sequence is None, pair[1].sequence or 0, pair[0]))
+    if offered:
+        kept = in_order(dict(kept), offered, gone, first)
+    return ((n, event) for n, event in kept if n >= first and n not in gone) if gone or first else kept
 
 
 def consumed_later(now_ms: int, event: DeviceEvent, sequence: int, by: str) -> Disposition:

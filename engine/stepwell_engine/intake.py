@@ -97,10 +97,9 @@ class Intake:
             for number, partition in owned.items():
                 if number not in further or order(self._door) > further[number]:
                     partition.door = self._door
-        until = {
-            number: min(door_until_ms, self._read_until_ms(work.inbox, now_ms))
-            for number, work in works.items()
-        }
+        for work in works.values():
+            work.inbox_until_ms = self._read_until_ms(work.inbox, now_ms)
+        until = {number: min(door_until_ms, work.inbox_until_ms) for number, work in works.items()}
         self._adapt(inbound)
         return works, until
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from stepwell_store.errors import StoreUnavailable
+from stepwell_store.errors import CorruptValue, StoreUnavailable
 from stepwell_store.lane import Pending
 from stepwell_store.protocol import Commit, CommitResult, Handing, Loaded, Store, Wanted
 
@@ -87,6 +87,10 @@ class Engine:
         self._decided: list[Decided] = []
         """Not sent yet. Left so only while the next read is on its way."""
         self._flying: tuple[list[Decided], Pending[list[CommitResult]]] | None = None
+        self._unfit: dict[int, str] = {}
+        """Partitions that cannot be worked on, and why; said once."""
+        self._is_cold = False
+        """Whether the last batch had to ask twice."""
         self._outgoing = Outgoing(store, dispatcher, now_ms)
 
     def step(self, block_ms: int = 100) -> int:
@@ -167,7 +171,13 @@ class Engine:
         self._leases_at_ms = now_ms + self._lease_ms // (5 if owns_all else 10)
 
     def _acquire(self, number: int, hold_ms: int) -> None:
-        ownership = self.store.acquire(number, self._owner, hold_ms)
+        try:
+            ownership = self.store.acquire(number, self._owner, hold_ms)
+        except CorruptValue as error:
+            if self._unfit.get(number) != str(error):
+                log.error("partition %d stays without an owner: %s", number, error)
+            self._unfit[number] = str(error)
+            return
         if ownership is None:
             return
         partition = Partition(
@@ -204,7 +214,8 @@ class Engine:
             if self.owned.get(number) is partition:
                 if partition.has_timer_due(until):
                     works[number].timers = self.store.due_timers(number, until, TIMERS)
-                works[number].attempts = self._sweeper.lost(partition, now_ms, until)
+                # Results come by the inbox: a backlog at the door is no reason to leave a dead worker's attempts be.
+                works[number].attempts = self._sweeper.lost(partition, now_ms, works[number].inbox_until_ms)
 
     # -- applying ------------------------------------------------------------------------------------------
 
@@ -236,12 +247,16 @@ class Engine:
         return sum(work.size for _, work in busy)
 
     def _load(self, busy: list[tuple[Partition, Work]], now_ms: int) -> list[Loaded]:
-        """What the batches need. The batch before is sent right behind the question, and the next read behind that."""
+        """What the batches need. The batch before is sent right behind the question, and the next read behind that.
+
+        Where instances are cold they are asked for in a second question. It would wait behind the commit, so that
+        nothing is decided meanwhile; where the last batch had to ask, the commit is sent behind both.
+        """
+        is_cold = self._is_cold
         wanted = [partition.wants(work) for partition, work in busy]
         first = self._lane.load(wanted, now_ms)
-        self._send_decided()
-        if sum(work.size for _, work in busy) >= self._pace.ahead_from:
-            self._intake.read_ahead(self._lane, self.owned)
+        if not is_cold:
+            self._send_behind(busy)
         self._lane.send()
         answers = first.wait()
         for (partition, _), want, loaded in zip(busy, wanted, answers, strict=True):
@@ -255,7 +270,17 @@ class Engine:
             second = self._lane.load([want for _, want in more], now_ms).wait()
             for (partition, want), loaded in zip(more, second, strict=True):
                 partition.take(want, loaded)
+        self._is_cold = bool(more)
+        if is_cold:
+            self._send_behind(busy)
+            self._lane.send()
         return answers
+
+    def _send_behind(self, busy: list[tuple[Partition, Work]]) -> None:
+        """The commit of the batch before and, under load, the question for the next one."""
+        self._send_decided()
+        if sum(work.size for _, work in busy) >= self._pace.ahead_from:
+            self._intake.read_ahead(self._lane, self.owned)
 
     def _land(self) -> None:
         """Commit what is decided, and wait for it."""
@@ -286,6 +311,8 @@ class Engine:
             if result.status == "stale":
                 self._lose(one.partition.number)
             else:
+                for name in result.set_aside:
+                    log.error("%s is not of its type; set aside as corrupt:%s", name, name)
                 one.partition.confirmed(one.commit, one.batch, result.next_due_ms)
                 self._let_out(one, result)
         self._outgoing.hand_out()

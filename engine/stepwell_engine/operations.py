@@ -8,15 +8,27 @@ from typing import Any, ClassVar, get_origin, get_type_hints
 
 import orjson
 from stepwell_schemas import records
+from stepwell_schemas.cloudevents import event_key
 from stepwell_schemas.instance import TERMINAL
-from stepwell_schemas.records import ActivityCompleted, CallbackEnded, CancelRequested, EventOffered, Record
+from stepwell_schemas.records import (
+    ActivityCompleted,
+    CallbackEnded,
+    CancelRequested,
+    EventOffered,
+    InstanceStarted,
+    Record,
+)
 
-from stepwell_engine import execution, routing
+from stepwell_engine import execution, quarantine, routing
 from stepwell_engine.catalog import Catalog
-from stepwell_engine.turn import Turn
+from stepwell_engine.turn import Disposition, Turn
 
 LONGEST_NAME = 2_048
 """Characters of an instance's id (children of children have long ones), a device, a definition."""
+
+
+_RAISED = {"consumed": "consumed", "kept": "buffered", "rejected": "rejected"}
+"""Dispositions of raised events by what they were answered."""
 
 
 class MalformedOperation(ValueError):
@@ -93,9 +105,50 @@ def _refuse(turn: Turn, id: str, reply: dict[str, Any] | None, status: str, **de
 def _deliver(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
     id, reply = _text(operation, "instance"), operation.get("reply")
     record = read_record(operation.get("record"), turn.now_ms)
+    key = once_key(operation)
+    if key is not None and isinstance(record, EventOffered) and _is_repeat(turn, key, record, reply):
+        return
     answer = execution.deliver(turn, catalog, id, record)
     status, details = _status(turn, id, record, answer)
     turn.reply(reply, status, **details)
+    if isinstance(record, EventOffered):
+        _note(turn, id, record, status, key)
+
+
+def raised_source(instance: str) -> str:
+    """The source of events that are raised for one instance under an id of the sender's."""
+    return f"stepwell:instance/{instance}"
+
+
+def once_key(operation: dict[str, Any]) -> bytes | None:
+    """The dedupe key of an event that is raised for one instance under its sender's id; None for all else."""
+    record = operation.get("record")
+    if operation.get("once") is not True or not isinstance(record, dict) or not record.get("raised"):
+        return None
+    event = record.get("event")
+    if not isinstance(event, dict):
+        return None
+    source, id = event.get("source"), event.get("id")
+    return event_key(source, id) if isinstance(source, str) and isinstance(id, str) else None
+
+
+def _is_repeat(turn: Turn, key: bytes, record: EventOffered, reply: dict[str, Any] | None) -> bool:
+    found = turn.batch.seen.get(key)
+    before = None if found is None else orjson.loads(found)[0]
+    if before is None or before == "rejected":
+        return False
+    turn.dispositions.append(Disposition(record.event, key, "duplicate", turn.now_ms))
+    turn.reply(reply, "consumed" if before == "consumed" else "kept")
+    return True
+
+
+def _note(turn: Turn, id: str, record: EventOffered, status: str, key: bytes | None) -> None:
+    """The ledger's line for a raised event that has an id of its own, and for a held event sent again."""
+    if key is not None and status in _RAISED:
+        by = (id,) if status == "consumed" else ()
+        turn.dispositions.append(Disposition(record.event, key, _RAISED[status], turn.now_ms, by=by))
+    elif not record.raised and record.sequence is not None and status == "consumed":
+        quarantine.taken(turn, turn.instances[id], record)
 
 
 def read_record(wire: Any, now_ms: int) -> Record:
@@ -125,7 +178,7 @@ def _field_types(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
     return tuple(
         (name, get_origin(hint) if get_origin(hint) is dict else hint)
         for name, hint in get_type_hints(cls).items()
-        if hint is not Any and get_origin(hint) is not ClassVar
+        if hint is not Any and get_origin(hint) is not ClassVar and not name.startswith("_")
     )
 
 
@@ -157,7 +210,7 @@ def _status(turn: Turn, id: str, record: Record, answer: str) -> tuple[str, dict
     assert instance is not None
     if answer == "ended":
         return "ended", {"message": f"instance {id} has ended ({instance.status})"}
-    if isinstance(record, CancelRequested):
+    if isinstance(record, CancelRequested) and answer != "held":
         return ("cancelled" if instance.status in TERMINAL else "cancelling"), {}
     if isinstance(record, EventOffered) and answer == "rejected":
         return "rejected", {"message": "the instance keeps too many events that no wait has taken"}
@@ -175,18 +228,62 @@ def _clear(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
 
 
 def _release(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
+    """Out of quarantine, without the record that broke it where `discardHeld` says so. What was held is applied; a
+    record that breaks the engine again quarantines again, and what is behind it stays held."""
     id, reply = _text(operation, "instance"), operation.get("reply")
     instance = turn.instance(id)
     if instance is None or instance.status != "quarantined":
-        turn.reply(
-            reply, "notFound" if instance is None else "ended", message=f"instance {id} is not quarantined"
-        )
+        status = "notFound" if instance is None else "ended"
+        turn.reply(reply, status, message=f"instance {id} is not quarantined")
         return
-    held = instance.held
-    execution.unquarantined(turn, instance)
-    for wire in held:
-        execution.deliver(turn, catalog, id, read_record(wire, turn.now_ms))
-    turn.reply(reply, "released", count=len(held))
+    held, discards = instance.held, operation.get("discardHeld", False)
+    if discards.__class__ is not bool:
+        raise MalformedOperation("`discardHeld` must be true or false")
+    if discards and held:
+        if held[0]["kind"] == InstanceStarted.kind:
+            message = f"instance {id} broke at its start, so without that record it cannot go on; cancel it"
+            turn.reply(reply, "rejected", message=message)
+            return
+        quarantine.discard(turn, instance, held[0], _text_or_none(operation, "actor"))
+        held = held[1:]
+    quarantine.lift(turn, instance)
+    applied = sum(_give(turn, catalog, id, wire) for wire in held)
+    _look_at_kept(turn, catalog, id)
+    after = turn.instances[id]
+    turn.reply(
+        reply,
+        "heldAgain" if after.status == "quarantined" else "released",
+        count=applied,
+        held=len(after.held),
+        message=after.cause,
+    )
+
+
+def _give(turn: Turn, catalog: Catalog, id: str, wire: dict[str, Any]) -> bool:
+    """One held record to its instance; whether it was applied. An event that it does not take goes back."""
+    shared = wire.get(quarantine.SHARED, False)
+    fields = {name: value for name, value in wire.items() if name != quarantine.SHARED}
+    record = read_record(fields, turn.now_ms)
+    answer = execution.deliver(turn, catalog, id, record)
+    instance = turn.instances[id]
+    if answer == "held":
+        if shared:
+            quarantine.share(turn, [id])
+        return False
+    if isinstance(record, EventOffered):
+        if answer == "consumed" and (not record.raised or record.event.source == raised_source(id)):
+            quarantine.taken(turn, instance, record)
+        elif answer != "consumed":
+            quarantine.give_back(turn, instance, [wire])
+    return True
+
+
+def _look_at_kept(turn: Turn, catalog: Catalog, id: str) -> None:
+    """The device's events that came meanwhile were offered to nobody."""
+    instance = turn.instances[id]
+    if instance.status == "running" and instance.device is not None and instance.revision:
+        execution.look_at_kept(turn, catalog, execution.program_of(catalog, instance), id)
+        execution.settle(turn, catalog)
 
 
 _OPERATIONS = {"start": _start, "deliver": _deliver, "clear": _clear, "release": _release}

@@ -7,17 +7,16 @@ import logging
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
 from stepwell_interpreter.decide import heartbeat_token
-from stepwell_schemas import records
 from stepwell_schemas.cloudevents import EventRejected
 from stepwell_schemas.event import DeviceEvent
-from stepwell_schemas.instance import TERMINAL, Instance
-from stepwell_schemas.records import AttemptLost, Record, TimerFired
+from stepwell_schemas.instance import Instance
+from stepwell_schemas.records import AttemptLost, TimerFired
 from stepwell_store.errors import CorruptValue, StoreUnavailable
 from stepwell_store.protocol import (
     Claim,
@@ -31,7 +30,7 @@ from stepwell_store.protocol import (
     Wanted,
 )
 
-from stepwell_engine import execution, operations, routing
+from stepwell_engine import execution, operations, quarantine, routing
 from stepwell_engine.catalog import Catalog
 from stepwell_engine.device import Device
 from stepwell_engine.turn import (
@@ -39,12 +38,19 @@ from stepwell_engine.turn import (
     Batch,
     Cache,
     Loader,
+    Step,
     Turn,
     decode_device,
     decode_instance,
 )
 
 log = logging.getLogger("stepwell.engine")
+
+STANDSTILL_MS = 10_000
+"""A clock set back by no more than this stands still instead."""
+
+MOST_POISONED = 100
+"""Instances that one record may quarantine; beyond that the record itself is to blame."""
 
 
 class Arrival(NamedTuple):
@@ -67,6 +73,8 @@ class Work:
     timers: list[DueTimer] = field(default_factory=list)
     claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
     attempts: list[DueAttempt] = field(default_factory=list)
+    inbox_until_ms: int = 0
+    """Up to when everything in the inbox has been read."""
 
     def __bool__(self) -> bool:
         return bool(self.door or self.inbox or self.timers or self.attempts)
@@ -116,15 +124,16 @@ class Partition:
 
     def wants(self, work: Work) -> Wanted:
         """Dedupe marks, devices and instances of this batch that are not cached."""
-        devices = {event.device for arrival in work.door if (event := arrival.event) and event.device}
-        instances = {timer.instance for timer in work.timers}
+        devices = {event.device: None for arrival in work.door if (event := arrival.event) and event.device}
+        instances = dict.fromkeys(timer.instance for timer in work.timers)
+        seen = [arrival.key for arrival in work.door if arrival.event is not None]
         for entry in work.inbox:
-            self._name(entry, devices, instances)
+            self._name(entry, devices, instances, seen)
         return Wanted(
             partition=self.number,
             instances=[id for id in instances if id not in self._instances],
             devices=[id for id in devices if id not in self._devices],
-            seen=[arrival.key for arrival in work.door if arrival.event is not None],
+            seen=seen,
         )
 
     def wants_running(self, work: Work) -> Wanted | None:
@@ -163,12 +172,17 @@ class Partition:
             except CorruptValue as error:
                 log.error("%s", error)
 
-    def _name(self, entry: Entry, devices: set[str], instances: set[str]) -> None:
+    def _name(
+        self, entry: Entry, devices: dict[str, None], instances: dict[str, None], seen: list[bytes]
+    ) -> None:
         try:
             operation = orjson.loads(entry.fields.get(b"r", b""))
             for name, names in (("instance", instances), ("device", devices)):
                 if isinstance(operation.get(name), str):
-                    names.add(operation[name])
+                    names[operation[name]] = None
+            key = operations.once_key(operation)
+            if key is not None:
+                seen.append(key)
         except (ValueError, AttributeError, TypeError):
             return  # the turn that applies it makes it a dead letter
 
@@ -181,7 +195,7 @@ class Partition:
 
     def decide(self, work: Work, loaded: Loaded, now_ms: int) -> tuple[Commit, Batch]:
         """Apply everything in order of arrival: the commit that is to be made, and the batch it was built from."""
-        now_ms = self._last_ms = max(now_ms, self._last_ms)
+        now_ms = self._logical_ms(now_ms)
         try:
             return self._decide(work, loaded, now_ms, careful=False)
         except StoreUnavailable:
@@ -190,6 +204,15 @@ class Partition:
             # Nothing of it has been remembered, so that it can be decided again.
             log.error("a batch cannot be encoded; it is decided again turn by turn", exc_info=error)
             return self._decide(work, loaded, now_ms, careful=True)
+
+    def _logical_ms(self, now_ms: int) -> int:
+        """A clock that is set back a little stands still until it has caught up; one that had jumped ahead and is
+        right again is followed, or timers armed meanwhile would all be late by that jump."""
+        if now_ms < self._last_ms - STANDSTILL_MS:
+            log.warning("the clock went back by %d s; it is followed", (self._last_ms - now_ms) // 1_000)
+            self._last_ms = now_ms
+        self._last_ms = max(now_ms, self._last_ms)
+        return self._last_ms
 
     def _decide(self, work: Work, loaded: Loaded, now_ms: int, careful: bool) -> tuple[Commit, Batch]:
         batch = Batch(self.number, self._instances, self._devices, self._loader, self._entropy, careful)
@@ -267,7 +290,8 @@ class Partition:
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - poison is of any kind; it is logged and set apart
-            turn = self._set_apart(batch, now_ms, partial(_poisoned_event, arrival), arrival.raw, error)
+            act, poisoned = partial(self._route, arrival=arrival), partial(_poisoned_event, arrival)
+            turn = self._set_apart(turn, act, poisoned, arrival.raw, error)
         batch.accept(turn)
 
     def _route(self, turn: Turn, arrival: Arrival) -> None:
@@ -319,7 +343,7 @@ class Partition:
 
         def poisoned(turn: Turn, error: Exception) -> None:
             turn.timers[(timer.instance, timer.timer)] = None
-            self._quarantine(turn, timer.instance, record, error)
+            quarantine.set_apart_by_id(turn, timer.instance, record, error)
 
         body = orjson.dumps({"instance": timer.instance, "timer": timer.timer, "due_ms": timer.due_ms})
         self._turn(batch, now_ms, act, poisoned, body, timer=(timer.instance, timer.timer))
@@ -333,7 +357,7 @@ class Partition:
 
         def poisoned(turn: Turn, error: Exception) -> None:
             turn.attempts[attempt.token] = None
-            self._quarantine(turn, *_loss(attempt, now_ms), error)
+            quarantine.set_apart_by_id(turn, *_loss(attempt, now_ms), error)
 
         self._turn(batch, now_ms, act, poisoned, attempt.payload, token=attempt.token)
 
@@ -357,21 +381,46 @@ class Partition:
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - poison is of any kind; it is logged and set apart
-            turn = self._set_apart(batch, now_ms, poisoned, raw, error, timer, token)
+            turn = self._set_apart(turn, act, poisoned, raw, error, timer, token)
         batch.accept(turn)
+
+    def _without(self, failed: Turn, act: Callable[[Turn], None], error: Exception) -> Turn | Exception:
+        """The turn again, with each instance that made it fail quarantined at that step, all else applied as usual;
+        the last error where that leads nowhere."""
+        poison: dict[Step, Exception] = {}
+        while failed.stepping is not None and failed.stepping not in poison and len(poison) < MOST_POISONED:
+            poison[failed.stepping] = error
+            log.error("instance %s made the engine fail", failed.stepping[1], exc_info=error)
+            turn = Turn(failed.batch, failed.now_ms)
+            turn.poison = poison
+            try:
+                act(turn)
+                turn.check()
+                return turn
+            except StoreUnavailable:
+                raise
+            except Exception as again:  # noqa: BLE001 - another instance, or the quarantine itself
+                failed, error = turn, again
+        return error
 
     def _set_apart(
         self,
-        batch: Batch,
-        now_ms: int,
+        failed: Turn,
+        act: Callable[[Turn], None],
         poisoned: Callable[[Turn, Exception], None],
         raw: bytes,
         error: Exception,
         timer: tuple[str, str] | None = None,
         token: str | None = None,
     ) -> Turn:
-        """The turn of what made the engine fail. Where even `poisoned` fails, what came (`raw`) is a dead letter, and
-        its timer or attempt is let go."""
+        """The turn of what made the engine fail: an instance that is to blame is quarantined, else the record as a
+        whole is `poisoned`. Where even that fails, what came (`raw`) is a dead letter, and its timer or attempt is
+        let go."""
+        batch, now_ms = failed.batch, failed.now_ms
+        again = self._without(failed, act, error)
+        if isinstance(again, Turn):
+            return again
+        error = again
         log.error("a record made the engine fail and is set apart", exc_info=error)
         turn = Turn(batch, now_ms)
         try:
@@ -403,37 +452,9 @@ class Partition:
             routing.dead_letter_raw(turn, raw, "malformedRecord", str(error))
         elif operation["op"] == "deliver":
             record = operations.read_record(operation.get("record"), turn.now_ms)
-            self._quarantine(turn, str(id), record, error)
+            quarantine.set_apart_by_id(turn, str(id), record, error)
         else:
             routing.dead_letter_raw(turn, raw, "engineError", repr(error))
-
-    def _quarantine(self, turn: Turn, instance_id: str, record: Record, error: Exception) -> None:
-        """Set an instance apart with the record that broke it; the record waits there for the release."""
-        try:
-            instance = turn.instance(instance_id)
-        except CorruptValue as corrupt:
-            instance, error = None, corrupt
-        wire = records.to_wire(record)
-        try:
-            body = orjson.dumps({"instance": instance_id, "record": wire})
-        except orjson.JSONEncodeError:  # too deep, or too large a number: it cannot be kept with the instance
-            body, wire = repr(wire).encode(errors="replace"), {}
-        if instance is None or instance.status in TERMINAL or not wire:
-            routing.dead_letter_raw(turn, body, "engineError", repr(error))
-        if instance is None or instance.status in TERMINAL:
-            return
-        if instance.status != "quarantined":
-            turn.index.append(
-                (instance.id, instance.definition, instance.status, "quarantined", instance.created_ms)
-            )
-        turn.instances[instance.id] = replace(
-            instance,
-            status="quarantined",
-            error="Stepwell.EngineError",
-            cause=f"{type(error).__name__}: {error}"[:4_096],
-            held=[*instance.held, wire] if wire else instance.held,
-            updated_ms=turn.now_ms,
-        )
 
 
 def _poisoned_event(arrival: Arrival, turn: Turn, error: Exception) -> None:

@@ -16,8 +16,8 @@ from stepwell_schemas.instance import Instance
 from stepwell_schemas.workflow import Accumulator
 from stepwell_store.partition import instance_id
 
-from stepwell_engine import execution
-from stepwell_engine.catalog import Catalog
+from stepwell_engine import execution, quarantine
+from stepwell_engine.catalog import BrokenDefinition, Catalog
 from stepwell_engine.device import Device
 from stepwell_engine.turn import Disposition, Turn
 
@@ -45,14 +45,12 @@ def route(
     device = turn.device(event.device)
     device.last_ms = turn.now_ms
     running = _running(turn, device)
-    programs = [execution.program_of(catalog, instance) for instance in running]
+    programs, is_awaited = _programs(catalog, running, event.type)
     starters = catalog.starters(event.type)
-    if not (catalog.knowing(event.type) or any(program.knows_event(event.type) for program in programs)):
+    if not (catalog.knowing(event.type) or is_awaited):
         message = f"no published workflow declares, waits for or starts with events of type {event.type!r}"
         return dead_letter(turn, event, key, "unknownEventType", message)
-    document = event.document()
-    document["n"] = device.next
-    body = orjson.dumps(document)
+    body = b'%b,"n":%d}' % (event.encoded()[:-1], device.next)
     deciding = programs or starters
     limits = deciding[0].accumulator if deciding else DEFAULT_LIMITS
     overflow = _make_room(turn, device, limits, len(body), retention_ms)
@@ -72,13 +70,13 @@ def _apply(
     entry_id: str,
 ) -> Disposition:
     sequence = device.next
-    takers, problems = _offer(turn, catalog, running, event, sequence)
+    takers, holders, problems = _offer(turn, catalog, running, event, sequence)
     started, refused = _start(turn, catalog, device, event, entry_id)
     problems += refused
     if turn.pending:
         execution.settle(turn, catalog)
     policy = _after_completion(catalog, device, event.type)
-    if not started and not takers:
+    if not started and not takers and not holders:
         # A dead letter is not accumulated: replayed, it would be there twice.
         if problems:
             return dead_letter(turn, event, key, "schema", "; ".join(problems))
@@ -89,10 +87,14 @@ def _apply(
     if event.sequence is not None:
         device.last_sequence = max(event.sequence, device.last_sequence or event.sequence)
     turn.accumulated.append((device.id, sequence, body))
-    if started:
-        return _close(turn, Disposition(event, key, "started", turn.now_ms, sequence, (*started, *takers)))
-    if takers:
-        return _close(turn, Disposition(event, key, "consumed", turn.now_ms, sequence, tuple(takers)))
+    reason = _set_apart(turn, [*holders, *started]) if holders or turn.poison else None
+    if started or takers:
+        quarantine.share(turn, holders)
+        kind = "started" if started else "consumed"
+        by = (*started, *takers)
+        return _close(turn, Disposition(event, key, kind, turn.now_ms, sequence, by, reason))
+    if holders:
+        return _close(turn, Disposition(event, key, "buffered", turn.now_ms, sequence, reason=reason))
     if policy == "ignore":
         return _close(
             turn, Disposition(event, key, "ignored", turn.now_ms, sequence, reason="the workflow has ended")
@@ -147,6 +149,22 @@ def _is_duplicate(turn: Turn, key: bytes, replay: bool) -> bool:
     return not (before == "rejected" or (replay and before == "deadLettered"))
 
 
+def _programs(catalog: Catalog, running: list[Instance], event_type: str) -> tuple[list[Program], bool]:
+    """The programs that can be had, and whether one of the instances knows the event. A version that cannot be had
+    is for the offer to tell: it quarantines the instance."""
+    programs: list[Program] = []
+    knows = False
+    for instance in running:
+        try:
+            program = execution.program_of(catalog, instance)
+        except (execution.UnknownProgram, BrokenDefinition):
+            knows = knows or event_type in open_types(instance)
+        else:
+            programs.append(program)
+            knows = knows or program.knows_event(event_type)
+    return programs, knows
+
+
 def _running(turn: Turn, device: Device) -> list[Instance]:
     return [instance for id in device.running if (instance := turn.instance(id)) is not None]
 
@@ -179,11 +197,10 @@ def _first_since(turn: Turn, device: Device, since_ms: int) -> int:
 
 def _expire(turn: Turn, device: Device, first: int, reason: str) -> None:
     if device.kept:
-        for n, event in execution.available(turn, device.id):
-            if n < first:
-                device.take(event.type)
-                key = event_key(event.source, event.id)
-                turn.dispositions.append(Disposition(event, key, "expired", turn.now_ms, n, reason=reason))
+        for n, event in execution.available_below(turn, device.id, first):
+            device.take(event.type)
+            key = event_key(event.source, event.id)
+            turn.dispositions.append(Disposition(event, key, "expired", turn.now_ms, n, reason=reason))
     turn.batch.sizes(device)
     device.dropped += device.drop_before(first)
     turn.dropped[device.id] = first
@@ -197,11 +214,10 @@ def clear(turn: Turn, device_id: str, up_to: int) -> int:
     first = min(up_to + 1, device.next)
     if first <= device.first:
         return 0
-    for n, event in execution.available(turn, device_id) if device.kept else ():
-        if n < first:
-            device.take(event.type)
-            key = event_key(event.source, event.id)
-            turn.dispositions.append(Disposition(event, key, "cleared", turn.now_ms, n))
+    for n, event in execution.available_below(turn, device_id, first) if device.kept else ():
+        device.take(event.type)
+        key = event_key(event.source, event.id)
+        turn.dispositions.append(Disposition(event, key, "cleared", turn.now_ms, n))
     turn.batch.sizes(device)
     count = device.drop_before(first)
     turn.dropped[device_id] = first
@@ -218,19 +234,39 @@ def _refuse(turn: Turn, device: Device, event: DeviceEvent, key: bytes, policy: 
 
 def _offer(
     turn: Turn, catalog: Catalog, running: list[Instance], event: DeviceEvent, sequence: int
-) -> tuple[list[str], list[str]]:
+) -> tuple[list[str], list[str], list[str]]:
+    """Who took it, who was quarantined by it and holds it, and why somebody could not take it."""
     takers: list[str] = []
+    holders: list[str] = []
     problems: list[str] = []
     for seen in running:
         instance = turn.instances.get(seen.id, seen)
         if instance.status != "running" or event.type not in open_types(instance):
             continue
-        problem = execution.program_of(catalog, instance).event_problem(event.type, event.data)
+        problem = _schema_problem(catalog, instance, event)
         if problem is not None:
             problems.append(f"{instance.definition}: {problem}")
-        elif execution.offer(turn, catalog, instance, event, sequence):
+            continue
+        answer = execution.offer(turn, catalog, instance, event, sequence)
+        if answer == "consumed":
             takers.append(instance.id)
-    return takers, problems
+        elif answer == "held":
+            holders.append(instance.id)
+    return takers, holders, problems
+
+
+def _schema_problem(catalog: Catalog, instance: Instance, event: DeviceEvent) -> str | None:
+    try:
+        program = execution.program_of(catalog, instance)
+    except (execution.UnknownProgram, BrokenDefinition):
+        return None  # the offer tells
+    return program.event_problem(event.type, event.data)
+
+
+def _set_apart(turn: Turn, touched: list[str]) -> str | None:
+    """Who of these is quarantined now, as the reason of a disposition."""
+    apart = [id for id in touched if turn.instances[id].status == "quarantined"]
+    return f"quarantined by it, held there: {', '.join(apart)}" if apart else None
 
 
 def _start(

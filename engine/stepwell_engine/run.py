@@ -11,7 +11,7 @@ import threading
 
 from redis import Redis
 from stepwell_schemas.settings import Settings
-from stepwell_store.errors import StoreUnavailable
+from stepwell_store.errors import StoreError, StoreUnavailable
 from stepwell_store.open import open_redis, open_store, queue_url
 
 from stepwell_engine.dispatch import RqDispatcher
@@ -68,7 +68,8 @@ def _repeat(engine: Engine, stop: threading.Event) -> None:
             pause = FIRST_PAUSE_SECONDS
             if not engine.owned:
                 stop.wait(IDLE_SECONDS)
-        except StoreUnavailable as error:
-            log.warning("the store is away, trying again in %.2f s: %s", pause, error)
+        except StoreError as error:
+            what = "is away" if isinstance(error, StoreUnavailable) else "holds what is not ours"
+            log.warning("the store %s, trying again in %.2f s: %s", what, pause, error)
             stop.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -6,7 +6,7 @@ engine itself fail changes nothing but its instance's quarantine.
 
 import os
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
@@ -19,8 +19,12 @@ from stepwell_store.protocol import Commit, Wanted
 
 from stepwell_engine import device as devices
 from stepwell_engine.device import Device
+from stepwell_engine.kept import Events, KeptEvents, in_order
 
 Value = TypeVar("Value")
+
+Step = tuple[int, str]
+"""A step of a turn: its number there, and the instance that takes it."""
 
 CACHED_BYTES = 4 * 1_048_576
 ABSENCE_BYTES = 100
@@ -51,9 +55,13 @@ class Cache(Generic[Value]):
     def put(self, key: str, value: Value | None, size: int) -> None:
         """Remember as used last."""
         size += ABSENCE_BYTES
-        before = self._values.pop(key, None)
-        self._bytes += size if before is None else size - before[1]
+        before = self._values.get(key)
         self._values[key] = value, size
+        if before is None:
+            self._bytes += size
+        else:
+            self._bytes += size - before[1]
+            self._values.move_to_end(key)
 
     def shrink(self) -> None:
         """Back to the limit; called between batches, never within one, and only when all is in the store."""
@@ -79,7 +87,8 @@ class Turn:
 
     __slots__ = (
         "accumulated", "attempts", "available", "batch", "consumed", "dead", "devices", "dispositions", "dropped",
-        "history", "index", "instances", "now_ms", "outbox", "pending", "replies", "timers", "unreserved",
+        "history", "index", "instances", "now_ms", "outbox", "pending", "poison", "replies", "stepping", "steps",
+        "timers", "unreserved",
     )  # fmt: skip
 
     def __init__(self, batch: "Batch", now_ms: int) -> None:
@@ -102,6 +111,12 @@ class Turn:
         self.unreserved: list[str] = []
         self.pending: deque[tuple[str, Record]] = deque()
         """Records this turn makes for other instances (a child's end, a cancel); applied before it closes."""
+        self.steps = 0
+        """Steps of instances begun so far."""
+        self.stepping: Step | None = None
+        """The step under way: where an exception leaves the turn, this instance is to blame."""
+        self.poison: dict[Step, Exception] | None = None
+        """Steps that made an earlier try of this turn fail: their instances are quarantined in this one."""
 
     def instance(self, id: str) -> Instance | None:
         """The instance as this turn sees it. Raises CorruptValue for a stored value that is not ours."""
@@ -182,17 +197,12 @@ class Batch:
             self._known.put(id, *found)
         return found[0]
 
-    def available(self, device: str) -> list[tuple[int, DeviceEvent]]:
+    def available(self, device: str) -> Iterator[tuple[int, DeviceEvent]]:
         """Unconsumed events of a device, oldest first: the stored ones and this batch's."""
         if device not in self.stored:
             self.stored[device] = self._loader.available(self.partition, device)
-        taken = self.taken.get(device, set())
-        merged = self.stored[device] | self.offers.get(device, {})
-        first = self.writes.dropped.get(device, 0)
-        return sorted(
-            ((n, event) for n, event in merged.items() if n not in taken and n >= first),
-            key=lambda pair: pair[0],
-        )
+        offered, taken = self.offers.get(device, {}), self.taken.get(device, set())
+        return in_order(self.stored[device], offered, taken, self.writes.dropped.get(device, 0))
 
     def sizes(self, device: Device) -> deque[tuple[int, int, int]]:
         """(sequence, bytes, received_ms) of a device's accumulated events, oldest first."""
@@ -237,6 +247,9 @@ class Batch:
         for device, n, event in turn.available:
             self.writes.available.setdefault(device, []).append(n)
             self.offers.setdefault(device, {})[n] = event
+            if n in self.taken.get(device, ()):  # taken and given back in one batch
+                self.taken[device].remove(n)
+                self.writes.consumed[device].remove(n)
         for device, n in turn.consumed:
             self.writes.consumed.setdefault(device, []).append(n)
             self.taken.setdefault(device, set()).add(n)
@@ -277,11 +290,16 @@ class Batch:
             self._cached.put(id, instance, len(writes.instances[id] or b""))
         for id, device in self.changed_devices.items():
             self._known.put(id, device, len(writes.devices[id] or b""))
+        for id in {**self.offers, **self.taken, **writes.dropped}:
+            size = sum(len(body) for _, body in writes.accumulated.get(id, ()))
+            offered, taken = self.offers.get(id, {}), self.taken.get(id, set())
+            self._loader.kept.change(id, offered, size, taken, writes.dropped.get(id, 0))
 
     def forget_cold(self) -> None:
         """Bring the caches back to their limits."""
         self._cached.shrink()
         self._known.shrink()
+        self._loader.kept.shrink()
 
 
 class Loader:
@@ -290,6 +308,7 @@ class Loader:
     def __init__(self, store: Any, confirm: Callable[[], None]) -> None:
         self._store = store
         self._confirm = confirm
+        self.kept = KeptEvents()
 
     def instance(self, partition: int, id: str) -> tuple[Instance | None, int]:
         self._confirm()
@@ -301,13 +320,15 @@ class Loader:
         raw = self._store.device(partition, id)
         return (None, 0) if raw is None else (decode_device(id, raw), len(raw))
 
-    def available(self, partition: int, device: str) -> dict[int, DeviceEvent]:
-        self._confirm()
-        (loaded,) = self._store.load([Wanted(partition, available=[device])], 0)
-        return {
-            n: DeviceEvent.from_document(_without_n(orjson.loads(raw)))
-            for n, raw in loaded.available.get(device, [])
-        }
+    def available(self, partition: int, device: str) -> Events:
+        known = self.kept.find(device)
+        if known is None:
+            self._confirm()
+            (loaded,) = self._store.load([Wanted(partition, available=[device])], 0)
+            found = loaded.available.get(device, [])
+            known = {n: DeviceEvent.from_document(_without_n(orjson.loads(raw))) for n, raw in found}
+            self.kept.put(device, known, sum(len(raw) for _, raw in found))
+        return known
 
     def sizes(self, partition: int, device: str) -> list[tuple[int, int, int]]:
         self._confirm()

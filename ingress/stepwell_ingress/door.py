@@ -23,6 +23,8 @@ MAX_EVENTS = 10_000
 RETRY_AFTER_SECONDS = 2
 FULL_RETRY_AFTER_SECONDS = 10
 LENGTH_CHECK_SECONDS = 0.2
+FULL_FROM = 0.9
+"""Of the store's memory. Engines and workers need some to work off what has been accepted."""
 
 ONE = frozenset({"application/cloudevents+json"})
 MANY = frozenset({"application/cloudevents-batch+json"})
@@ -108,17 +110,25 @@ class Door:
         self._limit = limit
         self._monotonic_seconds = monotonic_seconds
         self._length = 0
+        self._memory_used = 0.0
         self._check_at = float("-inf")
 
     def append(self, events: Sequence[bytes], replay: bool = False) -> list[str]:
         """Their positions, once they are durable. Raises DoorBusy (nothing taken) or StoreUnavailable (unknown)."""
         now = self._monotonic_seconds()
-        if now >= self._check_at:
+        if now >= self._check_at or self._memory_used >= FULL_FROM:
             self._length = self._store.door_length()
+            self._memory_used = self._store.memory_used()
             self._check_at = now + LENGTH_CHECK_SECONDS
         if self._length >= self._limit:
             raise DoorBusy(
                 f"{self._length} events wait at the door; at most {self._limit} may", RETRY_AFTER_SECONDS
+            )
+        if self._memory_used >= FULL_FROM:
+            raise DoorBusy(
+                f"the store is nearly out of memory ({min(self._memory_used, 1.0):.0%} is taken); "
+                "what is left is for the work that has begun",
+                FULL_RETRY_AFTER_SECONDS,
             )
         try:
             positions = self._store.append_events(events, replay)

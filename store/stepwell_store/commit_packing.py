@@ -6,6 +6,8 @@ Everything is grouped by command here, so that the script writes many values wit
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from stepwell_store.compression import compressed, restored
+from stepwell_store.errors import CorruptValue
 from stepwell_store.keys import Keys
 from stepwell_store.positions import format_position, next_position, parse_position
 from stepwell_store.protocol import START, Commit, CommitResult, Entry
@@ -31,7 +33,7 @@ def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
     _pack_timers(arguments, commit)
     _pack_attempts(arguments, commit)
     _pack_list(arguments, [part for pair in commit.seen.items() for part in pair])
-    arguments.append(LEDGER_SEPARATOR.join(commit.ledger))
+    arguments.append(compressed(LEDGER_SEPARATOR.join(commit.ledger)))
     _pack_list(arguments, commit.outbox)
     _pack_list(arguments, commit.dead)
     _pack_list(arguments, commit.unreserved)
@@ -42,15 +44,18 @@ def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
 
 def read_answer(answer: list[Any], is_handed: bool = False) -> CommitResult:
     """The result in the script's answer."""
+    if answer[0] == b"corrupt":
+        raise CorruptValue(answer[1].decode(), f"is a {answer[2].decode()}: nothing of the partition was written")
     if answer[0] != b"committed":
         return CommitResult("stale")
     due, first, count = answer[1], answer[2], int(answer[3])
+    set_aside = [name.decode(errors="replace") for name in answer[4:]]
     next_due_ms = int(float(due)) if due else None
     if not count:
-        return CommitResult("committed", next_due_ms, is_handed=is_handed)
+        return CommitResult("committed", next_due_ms, is_handed=is_handed, set_aside=set_aside)
     milliseconds, number = parse_position(first.decode())
     positions = [format_position((milliseconds, number + step)) for step in range(count)]
-    return CommitResult("committed", next_due_ms, positions, is_handed)
+    return CommitResult("committed", next_due_ms, positions, is_handed, set_aside)
 
 
 def _head(commit: Commit, keys: Keys) -> list[Argument]:
@@ -86,7 +91,10 @@ def _runs(commit: Commit) -> dict[str, list[Argument]]:
 
 def _pack_instances(arguments: list[Argument], commit: Commit) -> None:
     _pack_removed_and_set(arguments, commit.instances)
-    _pack_groups(arguments, commit.history)
+    arguments.append(len(commit.history))
+    for instance, entries in commit.history.items():
+        arguments += (instance, len(entries))
+        arguments += map(compressed, entries)
 
 
 def _pack_index(arguments: list[Argument], commit: Commit, runs: dict[str, list[Argument]]) -> None:
@@ -112,7 +120,7 @@ def _pack_devices(arguments: list[Argument], commit: Commit) -> None:
     arguments.append(len(commit.accumulated))
     for device, events in commit.accumulated.items():
         arguments += (device, len(events))
-        arguments += [b"%d %b" % event for event in events]
+        arguments += [b"%d %b" % (sequence, compressed(event)) for sequence, event in events]
     _pack_tuples(arguments, commit.dropped.items())
     _pack_groups(arguments, commit.available)
     _pack_groups(arguments, commit.consumed)
@@ -189,7 +197,7 @@ def ledger_entries(position: str, joined: bytes) -> list[Entry]:
     first = number << LEDGER_SHIFT
     return [
         Entry(format_position((milliseconds, first + place)), {b"e": entry})
-        for place, entry in enumerate(joined.split(LEDGER_SEPARATOR))
+        for place, entry in enumerate(restored(joined).split(LEDGER_SEPARATOR))
     ]
 
 

@@ -5,7 +5,9 @@ One store, `<ns>:...`:
     key                       type     what; who writes it; when it goes
     <ns>:events               stream   the door: `event` (CloudEvents JSON), `replay`; senders, by XADD; trimmed by the
                                        engine below the smallest committed position
-    <ns>:layout               hash     version, partitions, probed; whoever opens the store first; stays
+    <ns>:layout               hash     version, partitions, probed; whoever opens the store first; stays;
+                                       migrating, migrated while an older layout is brought up to date
+    <ns>:migration            string   the lock of who does that; expires
     <ns>:definitions          hash     definition id -> latest version; publish_definition.lua; stays
     <ns>:definition:<id>      hash     version -> "<ordinal> <hash> <StoredDefinition JSON>"; the same; stays
     <ns>:activities           hash     activity name -> ActivityDescription JSON; workers; stays
@@ -25,19 +27,19 @@ One partition, `{<ns>:<p>}:...`, where everything shares one hash tag, so that o
     inbox                     stream   `r`: record JSON; request_start.lua, report.lua, append_records; commit
                                        trims it through the applied position
     outbox                    stream   `c`: command JSON; commit appends and trims what is dispatched
-    ledger                    stream   `e`: a commit's disposition JSONs, separated by 0x1E; commit appends, and
-                                       trims after 12 days
+    ledger                    stream   `e`: a commit's disposition JSONs, separated by 0x1E, compressed; commit
+                                       appends, and trims after 12 days
     dead                      stream   `b`: dead letter JSON; commit; goes when replayed or discarded
     starts                    hash     instance -> fingerprint of its requested start; request_start.lua; goes
                                        with the instance, or when the start is refused
     instances                 hash     instance -> JSON; commit; goes when a commit removes the instance
-    history:<instance>        list     history entries; commit; goes with the instance
+    history:<instance>        list     history entries, compressed; commit; goes with the instance
     index:<definition>:<status>  zset  instance -> created ms; commit; members move with the status
     runs:<device>             zset     instance -> created ms, all runs of a device; commit; members go with
                                        their instances
     devices                   hash     device -> JSON; commit; goes when a commit removes the device
-    events:<device>           list     "<sequence> <event JSON>", without gaps; commit; its head goes when
-                                       dropped, all with the device
+    events:<device>           list     "<sequence> <event JSON, compressed>", without gaps; commit; its head goes
+                                       when dropped, all with the device
     available:<device>        set      sequences no wait has consumed; commit; members go when consumed or
                                        dropped, all with the device
     timers                    zset     "<instance>\\0<timer>" -> due ms; commit
@@ -49,45 +51,52 @@ One partition, `{<ns>:<p>}:...`, where everything shares one hash tag, so that o
     seen:<bucket>             hash     event key -> disposition JSON; commit; a bucket holds four days, three
                                        are kept, commit removes older ones
     counters                  hash     name -> number; commit; stays
+    corrupt:<name>            any      what commit found under a name of an instance or device and is not of its
+                                       type; set aside for an operator, who removes it
 """
 
 import re
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
+"""1: the first. 2: device records leave out what has its usual value; history entries, accumulated events and the
+ledger may be compressed (compression.py). Steps between them: migrations.py."""
 
-_GLOBAL = (
-    "events",
-    "layout",
-    "definitions",
-    r"definition:.+",
-    "activities",
-    "catalog",
-    "engines",
-    "placed",
-    "sources",
-)
-_PARTITION = (
-    "meta",
-    "lease",
-    "inbox",
-    "outbox",
-    "ledger",
-    "dead",
-    "starts",
-    "instances",
-    r"history:.+",
-    r"index:[^:]+:[A-Za-z]+",
-    r"runs:.+",
-    "devices",
-    r"events:.+",
-    r"available:.+",
-    "timers",
-    "attempts",
-    "deadlines",
-    "claims",
-    r"seen:\d+",
-    "counters",
-)
+_GLOBAL = {
+    "events": "stream",
+    "layout": "hash",
+    "migration": "string",
+    "definitions": "hash",
+    r"definition:.+": "hash",
+    "activities": "hash",
+    "catalog": "string",
+    "engines": "zset",
+    "placed": "hash",
+    "sources": "zset",
+}
+_PARTITION = {
+    "meta": "hash",
+    "lease": "string",
+    "inbox": "stream",
+    "outbox": "stream",
+    "ledger": "stream",
+    "dead": "stream",
+    "starts": "hash",
+    "instances": "hash",
+    r"history:.+": "list",
+    r"index:[^:]+:[A-Za-z]+": "zset",
+    r"runs:.+": "zset",
+    "devices": "hash",
+    r"events:.+": "list",
+    r"available:.+": "set",
+    "timers": "zset",
+    "attempts": "hash",
+    "deadlines": "zset",
+    "claims": "hash",
+    r"seen:\d+": "hash",
+    "counters": "hash",
+    r"corrupt:.+": "any",
+}
+
 
 
 class Keys:
@@ -100,6 +109,7 @@ class Keys:
         "engines",
         "events",
         "layout",
+        "migration",
         "namespace",
         "placed",
         "prefixes",
@@ -110,6 +120,7 @@ class Keys:
         self.namespace = namespace
         self.events = f"{namespace}:events"
         self.layout = f"{namespace}:layout"
+        self.migration = f"{namespace}:migration"
         self.definitions = f"{namespace}:definitions"
         self.activities = f"{namespace}:activities"
         self.catalog = f"{namespace}:catalog"
@@ -153,6 +164,13 @@ class Keys:
 
 def is_known_key(key: str, namespace: str) -> bool:
     """Whether a key of this namespace is one of those documented here (tests look for others: leaks)."""
-    ours = re.escape(namespace)
-    patterns = (rf"{ours}:(?:{'|'.join(_GLOBAL)})", rf"\{{{ours}:\d+\}}:(?:{'|'.join(_PARTITION)})")
-    return any(re.fullmatch(pattern, key, re.DOTALL) for pattern in patterns)
+    return expected_type(key, namespace) is not None
+
+
+def expected_type(key: str, namespace: str) -> str | None:
+    """The type that the server should name for a key, `any` for what was set aside; None for a key that is not ours."""
+    for prefix, names in ((f"{re.escape(namespace)}:", _GLOBAL), (rf"\{{{re.escape(namespace)}:\d+\}}:", _PARTITION)):
+        for name, kind in names.items():
+            if re.fullmatch(prefix + name, key, re.DOTALL):
+                return kind
+    return None

@@ -3,11 +3,13 @@
 Connections never repeat a command by themselves: a repeat whose first reply was lost would write twice.
 """
 
+import time
 from collections.abc import Callable
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import BusyLoadingError, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 from stepwell_schemas.settings import Settings
@@ -28,6 +30,8 @@ FORMS = (
 SOCKET_SECONDS = 30.0
 CONNECT_SECONDS = 5.0
 SENTINEL_PORT = 26379
+LOADING_SECONDS = 600.0
+POLL_SECONDS = 0.1
 
 
 def open_store(settings: Settings, socket_seconds: float = SOCKET_SECONDS) -> Store:
@@ -40,10 +44,25 @@ def open_store(settings: Settings, socket_seconds: float = SOCKET_SECONDS) -> St
         return MemoryStore(settings.namespace, settings.partitions)
     url = store_url(settings)
     client = open_redis(url, socket_seconds)
+    _wait_while_loading(client)
     try:
         return RedisStore(client, settings.namespace, settings.partitions)
     except StoreUnavailable as error:
         raise StoreUnavailable(f"{without_password(url)}: {error}") from error
+
+
+def _wait_while_loading(client: Redis) -> None:
+    """A server that has been started again reads its files first: it is on its way, not away."""
+    until = time.monotonic() + LOADING_SECONDS
+    while time.monotonic() < until:
+        try:
+            client.ping()
+        except BusyLoadingError:
+            time.sleep(POLL_SECONDS)
+        except RedisError:
+            return  # said in the store's own words by whoever opens it
+        else:
+            return
 
 
 def store_url(settings: Settings) -> str:

@@ -171,6 +171,8 @@ class CommitResult:
     outbox: list[str] = field(default_factory=list)
     is_handed: bool = False
     """Whether the commit's `handing` has been run."""
+    set_aside: list[str] = field(default_factory=list)
+    """Names of keys of instances or devices that were of another type: they are under `corrupt:<name>` now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,14 @@ class Store(Protocol):
 
     def door_length(self) -> int:
         """Entries in the door that are not yet trimmed, for back-pressure."""
+        ...
+
+    def misfits(self) -> Iterator[tuple[str, str]]:
+        """(key, what is wrong) of every key of ours that is not of the type we write, or was set aside for that."""
+        ...
+
+    def memory_used(self) -> float:
+        """How much of the memory it may take the store has taken, 0 to 1; 0 where that is not limited."""
         ...
 
     def append_records(self, partition: int, records: Sequence[bytes]) -> list[str]:

@@ -3,7 +3,10 @@
 import time
 from collections.abc import Sequence
 
+from redis.exceptions import ResponseError
+
 from stepwell_store.protocol import StartReceipt
+from stepwell_store.redis_errors import translated_outages
 from stepwell_store.redis_link import Linked
 
 SOURCES_KEPT = 1000
@@ -17,6 +20,16 @@ class RedisDoors(Linked):
 
     def door_length(self) -> int:
         return int(self._link.command("XLEN", self._keys.events))
+
+    def memory_used(self) -> float:
+        try:
+            with translated_outages():
+                found = self._link.client.info("memory")
+        except ResponseError:
+            return 0.0  # a server that does not let us look; it will say itself when it is full
+        limit = int(found.get("maxmemory", 0))
+        counted = int(found.get("used_memory", 0)) - int(found.get("mem_not_counted_for_evict", 0))
+        return counted / limit if limit else 0.0
 
     def append_records(self, partition: int, records: Sequence[bytes]) -> list[str]:
         return self._append(self._keys.of(partition, "inbox"), "r", "", records)

@@ -25,6 +25,17 @@ def translated() -> Iterator[None]:
         raise translate(error) from error
 
 
+@contextmanager
+def translated_outages() -> Iterator[None]:
+    """Raise StoreUnavailable for a server that is away; what a server answers stays redis-py's ResponseError."""
+    try:
+        yield
+    except exceptions.ResponseError:
+        raise
+    except exceptions.RedisError as error:
+        raise translate(error) from error
+
+
 def translate(error: Exception) -> Exception:
     """The store's error for one of redis-py's; any other error stays what it is."""
     text = str(error)

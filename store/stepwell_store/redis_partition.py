@@ -1,10 +1,12 @@
 """The owner's side on Redis: leases, reading what has come in, loading what a batch needs, committing it."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
 from stepwell_store.commit_packing import ledger_entries, ledger_stream_position
+from stepwell_store.errors import CorruptValue
 from stepwell_store.positions import parse_position
 from stepwell_store.protocol import (
     START,
@@ -22,6 +24,7 @@ from stepwell_store.redis_link import Call, Linked
 
 Answer = TypeVar("Answer")
 
+POSITION = re.compile(r"\d+-\d+")
 LEDGER_PAGE = 20
 """Commits, each with up to hundreds of entries."""
 
@@ -36,6 +39,8 @@ class RedisPartition(Linked):
         answer = self._link.script("acquire", keys, owner, lease_ms)
         if answer is None:
             return None
+        if answer[0] == b"corrupt":
+            raise CorruptValue(answer[1].decode(), answer[2].decode(errors="replace"))
         epoch, revision, inbox, door, dispatched, due = answer
         return Ownership(
             partition,
@@ -94,7 +99,9 @@ class RedisPartition(Linked):
         answers = self._link.run(
             [("HGET", self._keys.of(number, "meta"), "door") for number in range(self.partitions)]
         )
-        return {number: _position(door) for number, door in enumerate(answers)}
+        # One that is no position is left out, so that nothing is trimmed that its partition may not have applied.
+        found = {number: _position(door) for number, door in enumerate(answers)}
+        return {number: door for number, door in found.items() if POSITION.fullmatch(door)}
 
     def _ledger_after(self, key: str, after: str) -> Iterator[Entry]:
         last = parse_position(after)

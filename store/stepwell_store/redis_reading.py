@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from stepwell_store.compression import restored
+from stepwell_store.keys import expected_type
 from stepwell_store.partition import partition_of
 from stepwell_store.positions import parse_position
 from stepwell_store.protocol import DeadLetter, DueTimer, InstanceFilter, PartitionInfo
@@ -38,9 +40,8 @@ class RedisReading(Linked):
     def history(self, partition: int, instance: str, start: int, count: int) -> list[bytes]:
         if count < 1:
             return []
-        return list(
-            self._link.command("LRANGE", self._keys.history(partition, instance), start, start + count - 1)
-        )
+        key = self._keys.history(partition, instance)
+        return [restored(entry) for entry in self._link.command("LRANGE", key, start, start + count - 1)]
 
     def instances(
         self, filter: InstanceFilter, definitions: Sequence[str], limit: int, cursor: str | None
@@ -121,6 +122,20 @@ class RedisReading(Linked):
         while True:
             cursor, page = self._link.command(command, key, cursor, "COUNT", SCAN_COUNT)
             yield page
+            if cursor == 0:
+                return
+
+    def misfits(self) -> Iterator[tuple[str, str]]:
+        cursor = 0
+        while True:
+            cursor, page = self._link.command("SCAN", cursor, "MATCH", f"*{self.namespace}*", "COUNT", SCAN_COUNT)
+            ours = [(key, kind) for key in page if (kind := expected_type(key.decode(), self.namespace))]
+            for (key, kind), found in zip(ours, self._link.run([("TYPE", key) for key, _ in ours]), strict=True):
+                name = found.decode()
+                if kind == "any":
+                    yield key.decode("utf-8", "replace"), "was set aside, being of another type than we write"
+                elif name not in (kind, "none"):
+                    yield key.decode("utf-8", "replace"), f"is a {name}, not a {kind}"
             if cursor == 0:
                 return
 

@@ -9,6 +9,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from stepwell_store.commit_packing import pack_commit, read_answer
+from stepwell_store.compression import restored
 from stepwell_store.keys import Keys
 from stepwell_store.protocol import Commit, CommitResult, Entry, Inbound, Loaded, Wanted
 from stepwell_store.redis_errors import translate
@@ -109,7 +110,7 @@ def seen_call(keys: Keys, partition: int, wanted: Sequence[bytes], now_ms: int) 
 def read_event(element: bytes) -> tuple[int, bytes]:
     """(sequence, event JSON) of an accumulator's element."""
     sequence, _, event = element.partition(b" ")
-    return int(sequence), event
+    return int(sequence), restored(event)
 
 
 def _available_call(keys: Keys, partition: int, device: str) -> Call:

@@ -7,6 +7,7 @@ from redis import Redis
 
 from stepwell_store.errors import LayoutMismatch
 from stepwell_store.keys import LAYOUT_VERSION, Keys
+from stepwell_store.migrations import migrate
 from stepwell_store.redis_catalog import RedisCatalog
 from stepwell_store.redis_doors import RedisDoors
 from stepwell_store.redis_link import RedisLink
@@ -22,7 +23,8 @@ class RedisStore(RedisDoors, RedisCatalog, RedisPartition, RedisWorkers, RedisRe
     def __init__(self, client: Redis, namespace: str = "stepwell", partitions: int = 16) -> None:
         """Opens the store, creating its layout where there is none. The client must not repeat commands by itself.
 
-        Raises LayoutMismatch for a newer layout or another number of partitions, StoreUnavailable.
+        An older layout is migrated first. Raises LayoutMismatch for a newer one or another number of partitions,
+        StoreUnavailable.
         """
         if partitions < 1:
             raise ValueError(f"partitions is {partitions}; it must be at least 1")
@@ -43,7 +45,7 @@ class RedisStore(RedisDoors, RedisCatalog, RedisPartition, RedisWorkers, RedisRe
         self._link.client.connection_pool.disconnect()
 
     def _check_layout(self) -> None:
-        version, partitions = self._link.script(
+        version, partitions, migrating = self._link.script(
             "open_layout", [self._keys.layout], LAYOUT_VERSION, self.partitions
         )
         if int(version) > LAYOUT_VERSION:
@@ -57,3 +59,5 @@ class RedisStore(RedisDoors, RedisCatalog, RedisPartition, RedisWorkers, RedisRe
                 f"settings say {self.partitions}: set partitions to {int(partitions)}, "
                 "or use another namespace"
             )
+        if int(version) < LAYOUT_VERSION or migrating is not None:
+            migrate(self._link, self.partitions)

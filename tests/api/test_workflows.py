@@ -362,3 +362,17 @@ def test_a_chosen_id_lives_where_its_device_lives() -> None:
         start(client, instanceId="mine", device="d1")
         assert client.store.locate("mine") == partition_of("d1", client.store.partitions)
         assert client.get("/workflows/mine").json()["device"] == "d1"
+
+
+def test_an_event_raised_again_under_its_key_is_answered_like_the_first_time() -> None:
+    with world() as client:
+        id = start(client)["instanceId"]
+        path, header = f"/workflows/{id}/events/Paid", {"idempotency-key": "order-7"}
+        first = client.post(path, {"amount": 1}, headers=header).json()
+        again = client.post(path, {"amount": 1}, headers=header).json()
+        by_query = client.post(f"{path}?id=order-7", {"amount": 1}).json()
+        assert first["id"] == "order-7"
+        assert first == again == by_query
+        entries = client.get(f"/workflows/{id}/history").json()["items"]
+        assert [entry["record"]["kind"] for entry in entries].count("EventOffered") == 1
+        assert client.post(f"{path}?id=", {"amount": 1}).status_code == 422

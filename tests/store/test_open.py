@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from stepwell_schemas.settings import Settings
 from stepwell_store.embedded import EmbeddedServer, find_server
@@ -134,3 +136,19 @@ def test_the_master_is_found_through_a_sentinel(sentinel: tuple[int, int]) -> No
                 assert time.monotonic() < deadline
     with open_redis(f"redis://:secret@127.0.0.1:{master}/3") as direct:
         assert direct.get("found") == b"yes"
+
+
+def test_a_server_that_reads_its_files_is_waited_for(
+    server_url: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading = [BusyLoadingError("reading"), BusyLoadingError("reading")]
+
+    def ping(client: Redis) -> bool:
+        if loading:
+            raise loading.pop()
+        return True
+
+    monkeypatch.setattr(Redis, "ping", ping)
+    store = open_store(Settings(store_url=server_url, namespace=namespace))
+    assert loading == []
+    store.close()

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Header, Path, Query
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,11 +15,13 @@ from stepwell_schemas.bodies import (
     HistoryPage,
     RaisedEventAnswer,
     ReleaseAnswer,
+    ReleaseRequest,
     StartAnswer,
     StartRequest,
     WorkflowPage,
     WorkflowStatus,
 )
+from stepwell_schemas.history import shown
 from stepwell_schemas.problems import did_you_mean
 from stepwell_store.protocol import InstanceFilter
 from stepwell_store.searching import STATUSES
@@ -35,6 +37,15 @@ Use = Annotated[Services, Depends(services_of)]
 InstancePath = Annotated[str, Path(max_length=300)]
 EventName = Annotated[str, Path(max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Token = Annotated[str, Path(max_length=1024)]
+
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+
+
+class RaiseQuery(reading.Query):
+    """The sender's id of a raised event."""
+
+    id: Annotated[str, Field(min_length=1, max_length=256, pattern=PRINTABLE)] | None = None
 
 
 class WorkflowQuery(reading.PageQuery):
@@ -93,12 +104,19 @@ def show(instance: InstancePath, services: Use) -> WorkflowStatus:
 def history(
     instance: InstancePath, query: Annotated[reading.NumberedPageQuery, Query()], services: Use
 ) -> Response:
-    """The history as stored, from its beginning; each entry holds the hash of the one before."""
+    """The history from its beginning; each entry holds the hash of the one before, as it is stored."""
     found = instance_requests.find(services, instance)
     entries = services.store.history(found.partition, instance, query.cursor, query.limit + 1)
     following = str(query.cursor + query.limit) if len(entries) > query.limit else "null"
     head = orjson.dumps({"instanceId": instance})[:-1]
-    body = head + b',"items":[' + b",".join(entries[: query.limit]) + b'],"next":' + following.encode() + b"}"
+    body = (
+        head
+        + b',"items":['
+        + b",".join(map(shown, entries[: query.limit]))
+        + b'],"next":'
+        + following.encode()
+        + b"}"
+    )
     return Response(body, media_type="application/json")
 
 
@@ -109,9 +127,13 @@ async def raise_event(
     request: Request,
     services: Use,
     data: Annotated[Any, Depends(reading.json_value)],
+    query: Annotated[RaiseQuery, Query()],
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=256, pattern=PRINTABLE)] = None,
 ) -> RaisedEventAnswer:
-    """Give an event to this instance alone; the body is its data. It is kept when no wait takes it yet."""
-    return await instance_requests.raise_event(services, instance, name, data, actor_of(request))
+    """Give an event to this instance alone; the body is its data. It is kept when no wait takes it yet. With `id`, or
+    the header Idempotency-Key, a repeat is answered like the first time and changes nothing."""
+    id = query.id or idempotency_key
+    return await instance_requests.raise_event(services, instance, name, data, actor_of(request), id)
 
 
 @router.post("/workflows/{instance}/cancel", status_code=202)
@@ -126,9 +148,15 @@ async def cancel(
 
 
 @router.post("/workflows/{instance}/release", status_code=202)
-async def release(instance: InstancePath, request: Request, services: Use) -> ReleaseAnswer:
-    """Take an instance out of quarantine; what came for it meanwhile is applied then."""
-    return await instance_requests.release(services, instance, actor_of(request))
+async def release(
+    instance: InstancePath,
+    request: Request,
+    services: Use,
+    asked: Annotated[ReleaseRequest, Depends(reading.json_body(ReleaseRequest, optional=True))],
+) -> ReleaseAnswer:
+    """Take an instance out of quarantine; what came for it meanwhile is applied then. With `discardHeld` the record
+    that broke the engine is dropped."""
+    return await instance_requests.release(services, instance, asked, actor_of(request))
 
 
 @router.post("/callbacks/{token}", status_code=202, tags=["callbacks"])

@@ -4,8 +4,10 @@
 --   * the fence: epoch and revision must be those the owner last saw, or nothing is written ("stale");
 --   * the repeat: a commit whose reply was lost is sent again with the same token, and is answered as the first
 --     time. Only the last commit can be repeated, since an owner sends the next one after it has the answer;
---   * wholeness: what can fail (the fence) is checked before the first write. Redis refuses a script that would
---     exceed maxmemory at its first write, before anything is changed.
+--   * wholeness: what can fail (the fence, a key of the partition that is of another type) is checked before the
+--     first write. Redis refuses a script that would exceed maxmemory at its first write, before anything is
+--     changed. A key of one instance or device that is of another type is set aside under `corrupt:`, and named in
+--     the answer: the commit stays whole, and nobody else notices.
 -- Values come flat and grouped by command, so that one call writes many of them; a call gets at most 1,000
 -- values, because unpack fails at about 8,000. All keys begin with the partition's prefix (one hash tag).
 --
@@ -16,19 +18,33 @@
 --           11 dedupe bucket, 12 smallest ledger position that stays,
 --           13... sections in the order of the calls below. A list is its length and its values; a group list
 --           is the number of groups, and per group its name and a list. The batch's ledger entries are one value.
--- Returns   {"committed", next due timer ms or "", first outbox position or "", number of outbox entries}
---           or {"stale"}
+-- Returns   {"committed", next due timer ms or "", first outbox position or "", number of outbox entries,
+--            names of keys set aside...}, {"stale"}, or {"corrupt", key, its type}
 
 local call = redis.call
 local CHUNK = 1000
 local DEDUPE_BUCKETS = 3
+local TYPES = {
+  meta = 'hash', inbox = 'stream', outbox = 'stream', ledger = 'stream', dead = 'stream', starts = 'hash',
+  instances = 'hash', devices = 'hash', timers = 'zset', attempts = 'hash', deadlines = 'zset', claims = 'hash',
+  counters = 'hash',
+}
 local meta = KEYS[1]
 local prefix = ARGV[1]
 local at = 13
 
+local set_aside = {}
+
 local function answer(outbox_first, outbox_count)
   local first = call('ZRANGE', prefix .. 'timers', 0, 0, 'WITHSCORES')
-  return {'committed', first[2] or '', outbox_first, outbox_count}
+  return {'committed', first[2] or '', outbox_first, outbox_count, unpack(set_aside)}
+end
+
+for name, kind in pairs(TYPES) do
+  local found = call('TYPE', prefix .. name).ok
+  if found ~= kind and found ~= 'none' then
+    return {'corrupt', prefix .. name, found}
+  end
 end
 
 local known = call('HMGET', meta, 'epoch', 'revision', 'token', 'bucket', 'outbox_first', 'outbox_count')
@@ -50,16 +66,33 @@ local function value()
   return ARGV[at - 1]
 end
 
+-- Only what belongs to one instance or device: the partition's own keys have been looked at.
+local function set_key_aside(key)
+  local name = string.sub(key, #prefix + 1)
+  call('RENAME', key, prefix .. 'corrupt:' .. name)
+  set_aside[#set_aside + 1] = name
+end
+
+local function put(command, key, ...)
+  local done = redis.pcall(command, key, ...)
+  if type(done) == 'table' and done.err then
+    if string.find(done.err, 'WRONGTYPE', 1, true) then
+      set_key_aside(key)
+    end
+    call(command, key, ...)
+  end
+end
+
 local function list(command, key)
   local length = count()
   if length == 1 then
-    call(command, key, value())
+    put(command, key, value())
     return
   end
   local last = at + length - 1
   while at <= last do
     local stop = math.min(at + CHUNK - 1, last)
-    call(command, key, unpack(ARGV, at, stop))
+    put(command, key, unpack(ARGV, at, stop))
     at = stop + 1
   end
 end
@@ -70,12 +103,19 @@ local function groups(command, family)
   end
 end
 
+local function check(key, kind)
+  local found = call('TYPE', key).ok
+  if found ~= kind and found ~= 'none' then
+    set_key_aside(key)
+  end
+end
+
 local function remove_instance(instance)
   local document = call('HGET', prefix .. 'instances', instance)
   if document then
     local device = cjson.decode(document)['device']
     if type(device) == 'string' then
-      call('ZREM', prefix .. 'runs:' .. device, instance)
+      put('ZREM', prefix .. 'runs:' .. device, instance)
     end
   end
   call('HDEL', prefix .. 'instances', instance)
@@ -91,6 +131,8 @@ end
 -- The list's index follows from the sequence of its first event.
 local function drop_before(device, first_kept)
   local events = prefix .. 'events:' .. device
+  check(events, 'list')
+  check(prefix .. 'available:' .. device, 'set')
   local head = call('LINDEX', events, 0)
   if not head then
     return

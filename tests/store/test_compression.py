@@ -1,0 +1,42 @@
+"""Values are stored compressed and come back as they were; what an older release wrote is read as it is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stepwell_store.compression import MARK, SHORTEST, compressed, restored
+from stepwell_store.errors import CorruptValue
+
+ENTRY = (
+    b'{"n":2,"t":1795249275031,"record":{"kind":"EventOffered","time_ms":1795249275031,"event":{"id":"e"},'
+    b'"sequence":1},"trace":[{"type":"EventReceived","state":"A","frame":"0"}],"patch":[],"program":"","prev":""}'
+)
+
+
+@given(st.binary(max_size=4 * SHORTEST))
+def test_every_value_comes_back(value: bytes) -> None:
+    assert restored(compressed(value)) == value
+
+
+def test_an_entry_takes_less_than_half_of_its_bytes() -> None:
+    assert len(compressed(ENTRY)) < len(ENTRY) / 2
+
+
+def test_short_values_and_those_of_older_releases_are_read_as_they_are() -> None:
+    assert compressed(b"{}") == b"{}"
+    assert restored(ENTRY) == ENTRY
+
+
+def test_a_short_value_that_begins_like_a_compressed_one_comes_back() -> None:
+    assert restored(compressed(MARK)) == MARK
+
+
+def test_the_dictionary_is_the_one_that_values_were_written_with() -> None:
+    stored = bytes.fromhex(
+        "0128b52ffd20cf0501003032652241227d080050ab416f1c9cee71525d2714970594147106f007dc9583"
+    )
+    assert restored(stored) == ENTRY
+
+
+def test_bytes_that_no_compressor_wrote_are_named_corrupt() -> None:
+    with pytest.raises(CorruptValue, match="cannot be read"):
+        restored(MARK + b"nonsense")
