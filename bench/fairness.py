@@ -3,7 +3,8 @@
     python bench/fairness.py [--seconds 10] [--rate 5] [--storm 100000]
 
 200 devices at `rate` events a second each; beside them one at 100 times that, whose events its wait takes (`taken`) or
-nobody takes, so that its full accumulator drops the oldest for each (`dropped`). Latencies are the server's: from the
+nobody takes, so that its full accumulator drops the oldest for each (`dropped`); `spread` is as many more events from
+100 further devices, which nobody calls unfair: what the rate itself does. Latencies are the server's: from the
 position at the door to the position of the commit's ledger entry. Then `storm` devices send their first event at once
 through the HTTP door's code (limit and all), and start an instance each.
 """
@@ -33,6 +34,8 @@ states:
 """
 DEVICES = 200
 LOUDER = 100
+BESIDE = (("alone", None, 1), ("spread", "Tick", LOUDER), ("taken", "Tick", 1), ("dropped", "Noise", 1))
+"""What comes beside the quiet devices, and from how many."""
 DOOR_LIMIT = 50_000
 BATCH = 100
 
@@ -45,10 +48,10 @@ def main() -> None:
     options = parser.parse_args()
     with served() as (url, store, redis), engine_process(url) as process:
         publish(store, WORKFLOW, now_ms=0)
-        store.append_events([event("Seen", device, 0) for device in range(DEVICES + 1)])
-        wait_until(lambda: applied(store) >= DEVICES + 1, 60)
-        for name, kind in (("alone", None), ("taken", "Tick"), ("dropped", "Noise"), ("alone again", None)):
-            taken = latencies(store, redis, options.rate, options.seconds, kind)
+        store.append_events([event("Seen", device, 0) for device in range(DEVICES + LOUDER)])
+        wait_until(lambda: applied(store) >= DEVICES + LOUDER, 60)
+        for name, kind, sources in BESIDE * 2:
+            taken = latencies(store, redis, options.rate, options.seconds, kind, sources)
             print(f"the others, {name:<12} {percentiles(taken)}")
         storm(store, options.storm, process.pid)
 
@@ -67,7 +70,9 @@ def event(kind: str, device: int, number: int) -> bytes:
     )
 
 
-def latencies(store: Store, redis: Redis, rate: float, seconds: float, loud: str | None) -> list[float]:
+def latencies(
+    store: Store, redis: Redis, rate: float, seconds: float, loud: str | None, sources: int
+) -> list[float]:
     """Milliseconds of each event of the quiet devices."""
     before, marks = applied(store), {n: _last(redis, n) for n in range(store.partitions)}
     accepted: dict[str, int] = {}
@@ -79,7 +84,7 @@ def latencies(store: Store, redis: Redis, rate: float, seconds: float, loud: str
         owed -= len(bodies)
         sent += len(bodies)
         noise = int(LOUDER * rate * round_seconds) if loud else 0
-        bodies[len(bodies) // 2 : 0] = [event(loud or "", DEVICES, round) for _ in range(noise)]
+        bodies[len(bodies) // 2 : 0] = [event(loud or "", DEVICES + n % sources, round) for n in range(noise)]
         pipeline = redis.pipeline(transaction=False)
         for body in bodies:
             pipeline.xadd("stepwell:events", {"event": body})
@@ -93,13 +98,13 @@ def _taken(
     store: Store, redis: Redis, accepted: dict[str, int], marks: dict[int, str], before: int
 ) -> list[float]:
     wait_until(lambda: applied(store) - before >= len(accepted), 120)
-    mine = f"device-{DEVICES}"
+    quiet = {f"device-{n}" for n in range(DEVICES)}
     taken: dict[str, float] = {}
     for number, mark in marks.items():
         for position, fields in redis.xrange(f"{{stepwell:{number}}}:ledger", f"({mark}", "+"):
             for part in restored(fields[b"e"]).split(b"\x1e"):
                 for line in orjson.loads(part):
-                    if line[0] in accepted and line[4] != mine:
+                    if line[0] in accepted and line[4] in quiet:
                         taken.setdefault(line[0], _milliseconds(position) - accepted[line[0]])
     return list(taken.values())
 

@@ -114,6 +114,7 @@ def open_waits(store: Store, first: int, last: int) -> None:
 
 def matching(store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", waits: int) -> None:
     """Events at 1,000 a second over all devices, then many at once, each for another device."""
+    wait_until(lambda: not redis.info("persistence")["aof_rewrite_in_progress"], 300)
     taken = latencies(store, redis, 1_000, 3, devices=waits, make=event)
     print(f"matching at {waits:>9,} waits   {percentiles(taken)}   (1,000 events/s)")
     bodies = [event((n * 7_919) % waits, n + 10**6, "Tick") for n in range(10_000)]

@@ -11,12 +11,16 @@ from typing import Any
 
 import orjson
 from engine_world import T0
+from simulation_oracle import ObservedStore
+from simulation_sickness import Sickness
 from simulation_transit import Crashed, Faulty, FaultyStore, Transit
+from simulation_workers import Queue, Worker
 from simulation_workflows import ACTIVITIES, WORKFLOWS
 from stepwell_engine.catalog import check
-from stepwell_engine.dispatch import Job
 from stepwell_engine.intake import USUAL_PACE, Pace
 from stepwell_engine.loop import Engine
+from stepwell_ingress.door import Door
+from stepwell_ingress.errors import DoorBusy
 from stepwell_interpreter.program import Program
 from stepwell_schemas.catalog import StoredDefinition
 from stepwell_store.errors import StoreUnavailable
@@ -25,56 +29,65 @@ from stepwell_store.partition import partition_of
 
 PARTITIONS = 3
 LEASE_MS = 5_000
+DOOR_LIMIT = 200
 DEVICES = ("d0", "d1", "d2", "d3")
 TYPES = ("Seen", "Seen", "Go", "Go", "Ping", "Ping", "Ping", "Unheard")
 
 
-class Queue:
-    """RQ as the engine sees it: a job that is there already is left alone."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[str, Job] = {}
-
-    def enqueue(self, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            self.jobs.setdefault(job.token, job)
-
-    def queued(self, jobs: Sequence[Job]) -> set[str]:
-        return {job.token for job in jobs if job.token in self.jobs}
+def _round(engine: Engine) -> int:
+    return engine.step(block_ms=0)
 
 
 class Simulation:
     """One run. What was pushed and asked for is kept beside the store, for the audit to count independently."""
 
     def __init__(self, seed: int, rounds: int = 90) -> None:
+        self.seed = seed
         self.random = random.Random(seed)
         self.rounds = rounds
         self.now_ms = T0
-        self.store = MemoryStore("sim", PARTITIONS, clock=lambda: self.now_ms)
+        self.store = ObservedStore("sim", PARTITIONS, clock=lambda: self.now_ms)
+        self.store.observe()
         for stored in definitions():
             self.store.publish_definition(stored)
-        self.queue = Queue()
-        self.pushed: list[dict[str, Any]] = []
-        """Every event in the order of the door, repeats included."""
+        self.queue = Queue(self.store)
         self.asked: list[str] = []
-        self.answered: list[tuple[int, str, bytes]] = []
-        """Answers that workers gave, to be given again."""
-        self.late: list[tuple[int, str, bytes]] = []
-        """Answers of workers that were slow, to be given when nobody waits for them any more."""
+        self.raised: set[str] = set()
+        """Ids of events raised for one instance, some of them more than once."""
         self.transit = Transit()
         self.faults = 0.0
+        self.largest_skew_ms = self.random.choice((150, 150, 150, 2_500))
+        self.sickness = Sickness(seed, self.random.choice((0, 0, 0, 40)))
+        self.was_sick = bool(self.sickness.one_in)
+        self.clients = FaultyStore(self.store, self._fault_outside, self.transit)
+        """The store as workers, the HTTP door and operators reach it."""
+        self.door = Door(self.clients, DOOR_LIMIT, lambda: self.now_ms / 1_000)
+        self._unsent: list[bytes] = []
+        """What the HTTP door's client has not been told to be durable; it sends it again."""
+        self._events = 0
+        self.workers = [self._worker(f"worker-{number}") for number in range(3)]
         self._programs: dict[tuple[str, str], Program] = {}
         self._owners = 0
         self._stalled = False
         self._stepping: Engine | None = None
         self.engines = [self._engine(), self._engine()]
 
+    @property
+    def pushed(self) -> list[dict[str, Any]]:
+        """Every event in the order of the door, repeats included."""
+        return [orjson.loads(raw) for raw in self.store.pushed]
+
     def run(self) -> "Simulation":
+        """The whole of it; `simulation_audit` looks at what is left."""
+        with self.sickness.spread():
+            return self._run()
+
+    def _run(self) -> "Simulation":
         self.faults = self.random.choice((0.0, 0.01, 0.04, 0.1))
         actions: list[Callable[[], None]] = [
-            *[self._step] * 8, *[self._push] * 5, *[self._work] * 4,
-            *[self._answer_late] * 2,
-            self._repeat, self._crash, self._arrive_late, self._wait, self._lose_job, self._ask, self._operate,
+            *[self._step] * 8, *[self._push] * 3, *[self._post] * 2, *[self._work] * 7,
+            *[self._arrive_late] * 2,
+            self._repeat, self._crash, self._wait, self._lose_job, self._ask, self._operate,
         ]  # fmt: skip
         for _ in range(self.rounds):
             self.random.choice(actions)()
@@ -86,11 +99,11 @@ class Simulation:
 
     def _engine(self) -> Engine:
         self._owners += 1
-        skew = self.random.randint(-150, 150)
+        skew = self._skew()
         most = self.random.choice((2, 5, 500))
         engine = Engine(
             FaultyStore(self.store, self._fault, self.transit),
-            Faulty(self.queue, self._fault),
+            Faulty(self.queue, self._fault, self.transit),
             f"engine-{self._owners}",
             lease_ms=LEASE_MS,
             now_ms=lambda: self.now_ms + skew,
@@ -107,25 +120,36 @@ class Simulation:
         if name in ("read", "load", "commit") and not self._stalled and self.random.random() < self.faults:
             self._stall()
         if self.random.random() < self.faults:
-            return self.random.choice(("before", "after", "crash"))
+            return self.random.choice(("before", "after", "late", "crash"))
         return ""
+
+    def _fault_outside(self, name: str) -> str:
+        if self.random.random() < self.faults:
+            return self.random.choice(("before", "after", "late"))
+        return ""
+
+    def _skew(self) -> int:
+        return self.random.randint(-self.largest_skew_ms, self.largest_skew_ms)
 
     def _stall(self) -> None:
         """In the midst of one engine's call its lease runs out, and the other takes over."""
         self._stalled = True
         self.now_ms += LEASE_MS + 1_000
         others = [engine for engine in self.engines if engine is not self._stepping]
-        for _ in range(self.random.randint(1, 4)):
-            self._step_one(self.random.choice(others))
+        if self.random.random() < 0.3:  # and is slow itself from there on
+            self._step_one(self.random.choice(others), lambda engine: engine._keep_leases(self.now_ms))
+        else:
+            for _ in range(self.random.randint(1, 4)):
+                self._step_one(self.random.choice(others))
         self._stalled = False
 
     def _step(self) -> None:
         self._stepping = self.random.choice(self.engines)
         self._step_one(self._stepping)
 
-    def _step_one(self, engine: Engine) -> int:
+    def _step_one(self, engine: Engine, act: Callable[[Engine], int | None] = _round) -> int:
         try:
-            return engine.step(block_ms=0)
+            return act(engine) or 0
         except StoreUnavailable:
             return 0
         except Crashed:
@@ -147,27 +171,39 @@ class Simulation:
     # -- doors ---------------------------------------------------------------------------------------------
 
     def _push(self) -> None:
+        """XADD, from anywhere."""
         for _ in range(self.random.randint(1, 4)):
-            event = {
-                "specversion": "1.0",
-                "id": f"e{len(self.pushed)}",
-                "source": "/sim",
-                "type": self.random.choice(TYPES),
-                "subject": self.random.choice(DEVICES),
-                "data": {"n": self.random.randint(1, 2)},
-            }
-            self._append(event)
+            event = self._event()
+            self.store.append_events([event])
             if self.random.random() < 0.1:
-                self._append(event)
+                self.store.append_events([event])
         self.now_ms += self.random.randint(0, 30)
 
-    def _repeat(self) -> None:
-        if self.pushed:
-            self._append(self.random.choice(self.pushed))
+    def _post(self) -> None:
+        """A batch through the HTTP door, again until it is answered."""
+        if not self._unsent:
+            self._unsent = [self._event() for _ in range(self.random.randint(1, 4))]
+        try:
+            self.door.append(self._unsent)
+        except (StoreUnavailable, DoorBusy):
+            return
+        self._unsent = []
 
-    def _append(self, event: dict[str, Any]) -> None:
-        self.pushed.append(event)
-        self.store.append_events([orjson.dumps(event)])
+    def _repeat(self) -> None:
+        if self.store.pushed:
+            self.store.append_events([self.random.choice(self.store.pushed)])
+
+    def _event(self) -> bytes:
+        self._events += 1
+        event = {
+            "specversion": "1.0",
+            "id": f"e{self._events}",
+            "source": "/sim",
+            "type": self.random.choice(TYPES),
+            "subject": self.random.choice(DEVICES),
+            "data": {"n": self.random.randint(1, 2)},
+        }
+        return orjson.dumps(event)
 
     def _ask(self) -> None:
         """A start by request, sent twice as after a lost answer."""
@@ -185,80 +221,48 @@ class Simulation:
             self.store.request_start(partition, id, "same", orjson.dumps(operation))
 
     def _operate(self) -> None:
-        """Cancel a running instance, send it an event of its own, or clear its device."""
+        """Cancel an instance, send it an event of its own, release it, or clear its device."""
         partition = self.random.randrange(PARTITIONS)
         found = [id for id, _ in self.store.scan(partition)]
         if not found:
             return
         id = self.random.choice(found)
-        what = self.random.choice(("cancel", "raise", "clear"))
+        what = self.random.choice(("cancel", "raise", "raise", "clear", "release"))
         operation: dict[str, Any]
         record: dict[str, Any]
         if what == "clear":
             device = self.random.choice(DEVICES)
             operation = {"op": "clear", "device": device, "upTo": self.random.randint(1, 9)}
             partition = partition_of(device, PARTITIONS)
+        elif what == "release":
+            discards = self.random.random() < 0.3
+            operation = {"op": "release", "instance": id, "actor": "ops", "discardHeld": discards}
         elif what == "cancel":
             record = {"kind": "CancelRequested", "time_ms": 0, "compensate": self.random.random() < 0.5}
             operation = {"op": "deliver", "instance": id, "record": record}
         else:
             event: dict[str, Any] = {
-                "id": f"raised-{self.now_ms}",
-                "source": "/api",
+                "id": f"raised-{len(self.raised)}",
+                "source": f"stepwell:instance/{id}",
                 "type": "Go",
                 "device": None,
                 "time": None,
             }
             event |= {"data": {"n": 1}, "received": self.now_ms}
             record = {"kind": "EventOffered", "time_ms": 0, "event": event, "raised": True}
-            operation = {"op": "deliver", "instance": id, "record": record}
-        self.store.append_records(partition, [orjson.dumps(operation)])
+            operation = {"op": "deliver", "instance": id, "record": record, "once": True}
+            self.raised.add(event["id"])
+        for _ in range(self.random.randint(1, 2)):  # twice, as after a lost answer
+            self.store.append_records(partition, [orjson.dumps(operation)])
 
     # -- workers -------------------------------------------------------------------------------------------
 
+    def _worker(self, name: str) -> Worker:
+        skew = self._skew()
+        return Worker(name, self.clients, self.queue, self.random, lambda: self.now_ms + skew)
+
     def _work(self) -> None:
-        if not self.queue.jobs:
-            return
-        job = self.queue.jobs.pop(self.random.choice(list(self.queue.jobs)))
-        worker = f"worker-{self.random.randrange(4)}"
-        raw = self.store.claim(job.partition, job.token, worker, self.now_ms, 3_000)
-        if raw is None:
-            return
-        answer = (job.partition, job.token, self._outcome(orjson.loads(raw), worker))
-        fate = (
-            self.random.choice(("answers", "answers", "answers", "twice", "late", "dies"))
-            if self.faults
-            else ""
-        )
-        if fate == "late":
-            self.late.append(answer)
-        elif fate != "dies":
-            self.answered.append(answer)
-            self._report(answer)
-        if fate == "twice":
-            self._report(answer)
-
-    def _outcome(self, payload: dict[str, Any], worker: str) -> bytes:
-        record = {
-            "kind": "ActivityCompleted", "time_ms": 0, "attempt": payload["attempt"], "token": payload["token"],
-            "started_ms": self.now_ms, "worker": worker,
-        }  # fmt: skip
-        chance = self.random.random()
-        if chance < 0.2:
-            record |= {"kind": "ActivityFailed", "error": "Broken", "cause": "", "retryable": chance < 0.15}
-        else:
-            record["output"] = {"did": payload["activity"]}
-        return orjson.dumps({"op": "deliver", "instance": payload["instance"], "record": record})
-
-    def _report(self, answer: tuple[int, str, bytes]) -> None:
-        partition, token, operation = answer
-        self.store.report(partition, token, operation, self.now_ms, 3_000)
-
-    def _answer_late(self) -> None:
-        if self.late and self.random.random() < 0.7:
-            self._report(self.late.pop())
-        elif self.answered:
-            self._report(self.random.choice(self.answered))
+        self.random.choice(self.workers).step(bool(self.faults))
 
     def _lose_job(self) -> None:
         if self.queue.jobs:
@@ -270,7 +274,20 @@ class Simulation:
         """No more faults: engines and workers until nothing moves, over enough time for what was lost."""
         for engine in self.engines:
             engine._intake._pace = USUAL_PACE
-        for pause_ms in (6_000, 1_100, 16_000, 1_100, 4_000, 1_100, 1_100):
+        while self._unsent:
+            self._post()
+        while self.transit.lanes:
+            self.transit.arrive(self.random.randint(0, 3))
+        self._quieten((6_000, 1_100))
+        self.sickness.mend()
+        for number in range(PARTITIONS if self.was_sick else 0):
+            for id, raw in list(self.store.scan(number)):
+                if b'"quarantined"' in raw:
+                    self.store.append_records(number, [orjson.dumps({"op": "release", "instance": id})])
+        self._quieten((16_000, 1_100, 4_000, 1_100, 1_100))
+
+    def _quieten(self, pauses_ms: Sequence[int]) -> None:
+        for pause_ms in pauses_ms:
             self.now_ms += pause_ms
             quiet = 0
             # A round that reads only events of the other engine's partitions applies nothing, and is not the last.
@@ -278,8 +295,10 @@ class Simulation:
                 quiet += 1
                 if sum(self._step_one(engine) for engine in self.engines) or self.queue.jobs:
                     quiet = 0
-                while self.queue.jobs:
-                    self._work()
+                for worker in self.workers:
+                    while self.queue.jobs or worker.bodies:
+                        worker.take()
+                        worker.finish()
 
 
 @cache

@@ -17,11 +17,13 @@ class Crashed(BaseException):
 
 
 class Faulty:
-    """Calls of another object that fail at random: before the effect, after it, or with the whole process."""
+    """Calls of another object that fail at random: before the effect, after it, with the effect still to come, or
+    with the whole process."""
 
-    def __init__(self, target: Any, fault: Fault) -> None:
+    def __init__(self, target: Any, fault: Fault, transit: "Transit") -> None:
         self._target = target
         self._fault = fault
+        self._transit = transit
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._target, name)
@@ -32,6 +34,9 @@ class Faulty:
             fault = self._fault(name)
             if fault == "before":
                 raise StoreUnavailable(f"{name} was not reached")
+            if fault == "late":
+                self._transit.lanes.append(deque([lambda: value(*arguments, **named)]))
+                raise StoreUnavailable(f"{name} is on its way")
             result = value(*arguments, **named)
             if fault == "crash":
                 raise Crashed
@@ -44,10 +49,6 @@ class Faulty:
 
 class FaultyStore(Faulty):
     """A store with such calls, and with lanes on which requests may be under way."""
-
-    def __init__(self, target: Any, fault: Fault, transit: "Transit") -> None:
-        super().__init__(target, fault)
-        self._transit = transit
 
     def lane(self) -> "FaultyLane":
         return FaultyLane(self._target, self._fault, self._transit)
@@ -65,9 +66,9 @@ class Transit:
             self.lanes.append(deque(request.call for request in requests))
 
     def arrive(self, count: int) -> None:
-        """The first `count` requests of the oldest lane happen now, the rest never."""
+        """The first `count` requests of the newest lane happen now, the rest never."""
         if self.lanes:
-            lane = self.lanes.pop(0)
+            lane = self.lanes.pop()
             while lane and count:
                 lane.popleft()()
                 count -= 1
@@ -88,6 +89,10 @@ class FaultyLane(MemoryLane):
                 return  # another step of this engine's, in the midst of a stall, closed the lane
             request = self.sent.popleft()
             if fault == "before":
+                self._break(request, is_lost=True)
+                return
+            if fault == "late":
+                self._transit.leave(deque([request, *self.sent]))
                 self._break(request, is_lost=True)
                 return
             if fault == "crash":

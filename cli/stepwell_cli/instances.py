@@ -158,12 +158,21 @@ def raise_event(
 
 
 def release(
-    instance: InstanceArgument, url: UrlOption = None, key: KeyOption = None, as_json: JsonOption = False
+    instance: InstanceArgument,
+    discard_held: Annotated[
+        bool,
+        typer.Option(
+            "--discard-held", help="Drop the record that broke the engine; it becomes a dead letter."
+        ),
+    ] = False,
+    url: UrlOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Let a quarantined instance go on."""
+    """Let a quarantined instance go on with what came for it meanwhile."""
     with Server(url, key) as server:
-        answer = server.post(f"/workflows/{segment(instance)}/release")
-    _print_one(answer, as_json, ("instanceId", "status"))
+        answer = server.post(f"/workflows/{segment(instance)}/release", {"discardHeld": discard_held})
+    _print_one(answer, as_json, ("instanceId", "status", "count", "held", "cause"))
 
 
 def history_entries(server: Server, instance: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from stepwell_schemas.asl_upload import AslDocument, UploadSettings
 from stepwell_schemas.catalog import ActivityDescription
-from stepwell_schemas.loader import Dialect, Format, LoadResult, load_definition
+from stepwell_schemas.loader import MAX_PROBLEMS, Dialect, Format, LoadResult, load_definition
 from stepwell_schemas.problems import (
     Finding,
     PathInDocument,
@@ -29,10 +29,11 @@ from stepwell_interpreter.asl.validate import validate_asl
 from stepwell_interpreter.findings import DefinitionProblems
 from stepwell_interpreter.lower import lower
 from stepwell_interpreter.program import Program
-from stepwell_interpreter.verification.findings import VerificationProblem
+from stepwell_interpreter.verification.findings import VerificationProblem, told
 from stepwell_interpreter.verification.silencing import silence
 from stepwell_interpreter.verification.verify import verify
 
+_GRAVITY: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
 _SEVERITIES: dict[str, Severity] = {"ERROR": "error", "WARNING": "warning"}
 
 
@@ -135,11 +136,20 @@ def _verified(
             for each in found
         ]
 
-    document = loaded.document or {}
-    left, ignores = silence(definition, [*loaded.problems, *placed(verify(definition, document, known))])
-    problems = sorted([*left, *placed(ignores)], key=lambda each: (each.line or 0, each.column or 0))
+    verified = verify(definition, loaded.document or {}, known)
+    left, ignores = silence(definition, [*loaded.problems, *placed(verified.problems)], verified.incomplete)
+    kept = _gravest([*left, *placed(ignores)])
+    if len(kept) < len(left) + len(ignores) or verified.incomplete:
+        message = f"there are more findings than these; of each check at most {MAX_PROBLEMS} are looked for"
+        kept += placed([told("too-many-findings", "", message)])
+    problems = sorted(kept, key=lambda each: (each.line or 0, each.column or 0))
     sound = all(problem.severity != "error" for problem in problems)
     return Compiled(program if sound else None, tuple(problems), loaded)
+
+
+def _gravest(problems: list[Problem]) -> list[Problem]:
+    """As many as are shown, the gravest before the others."""
+    return sorted(problems, key=lambda each: _GRAVITY[each.severity])[:MAX_PROBLEMS]
 
 
 def _compile_asl(

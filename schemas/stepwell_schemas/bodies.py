@@ -171,6 +171,8 @@ class ExecutionHistory(Answer):
 
     events: list[dict[str, Any]]
     next: int | None = None
+    truncated: bool = False
+    """The history is longer than what is told of; the whole is at /history."""
 
 
 class FieldProblem(Answer):

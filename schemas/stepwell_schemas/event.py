@@ -6,12 +6,15 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 
 class _Written:
     """Room for what is written out once, beside the fields."""
 
-    __slots__ = ("_document",)
+    __slots__ = ("_document", "_encoded")
     _document: dict[str, Any]
+    _encoded: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,15 @@ class DeviceEvent(_Written):
             document = self._write()
             object.__setattr__(self, "_document", document)
             return document
+
+    def encoded(self) -> bytes:
+        """The document as JSON: it is stored more than once."""
+        try:
+            return self._encoded
+        except AttributeError:
+            encoded = orjson.dumps(self.document())
+            object.__setattr__(self, "_encoded", encoded)
+            return encoded
 
     def _write(self) -> dict[str, Any]:
         document: dict[str, Any] = {

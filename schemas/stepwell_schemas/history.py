@@ -23,14 +23,18 @@ def written(
     previous: str,
 ) -> bytes:
     """The stored form of an entry. `previous` is the hash of the entry before, "" of the first."""
-    if patch and isinstance(record, EventOffered):
-        document = record.event.document()
-        patch = [_referring(change) if change.get("value") is document else change for change in patch]
+    wire = records.to_wire(record)
+    if isinstance(record, EventOffered):
+        event = record.event
+        wire["event"] = orjson.Fragment(event.encoded())
+        if patch:
+            document = event.document()
+            patch = [_referring(change) if change.get("value") is document else change for change in patch]
     return orjson.dumps(
         {
             "n": revision,
             "t": record.time_ms,
-            "record": records.to_wire(record),
+            "record": wire,
             "trace": trace,
             "patch": patch,
             "program": program,

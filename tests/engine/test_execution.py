@@ -281,3 +281,40 @@ def test_cancelling_the_parent_cancels_the_child(world: World) -> None:
     world.run()
     assert [instance.status for instance in world.instances()] == ["cancelled", "cancelled"]
     assert all(world.store.attempts(number) == {} for number in range(world.store.partitions))
+
+
+def test_an_event_raised_twice_under_one_id_is_applied_once(world: World) -> None:
+    world.deploy(TWICE)
+    world.request(0, op="start", instance="run", definition="twice", version=None, input={})
+    world.run()
+    event = {"id": "mine", "source": "stepwell:instance/run", "type": "Go", "device": None, "time": None}
+    record = {
+        "kind": "EventOffered",
+        "time_ms": 0,
+        "event": event | {"data": None, "received": 0},
+        "raised": True,
+    }
+    answers: list[bytes] = []
+    with world.store.listen("answers", answers.append):
+        for number in range(2):
+            reply = {"channel": "answers", "id": number}
+            world.request(0, op="deliver", instance="run", record=record, once=True, reply=reply)
+            if number == 0:
+                world.run()
+        world.request(0, op="deliver", instance="run", record=record, once=True)
+        world.run()
+    assert [orjson.loads(answer)["status"] for answer in answers] == ["consumed", "consumed"]
+    assert world.only().status == "running"
+    assert [line[2] for line in world.dispositions("mine")] == ["consumed", "duplicate", "duplicate"]
+
+
+TWICE = """
+id: twice
+version: 1.0.0
+events: {Go: {}}
+startAt: One
+states:
+  One: {type: wait, event: Go, timeout: PT1H, timeoutNext: Done, resultPath: null, next: Two}
+  Two: {type: wait, event: Go, timeout: PT1H, timeoutNext: Done, resultPath: null, next: Done}
+  Done: {type: succeed}
+"""

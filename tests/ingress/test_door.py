@@ -135,6 +135,27 @@ def test_a_full_door_refuses_and_takes_nothing() -> None:
     assert store.door_length() == 2
 
 
+class FillingStore(MemoryStore):
+    """Has a limit of memory."""
+
+    used = 0.5
+
+    def memory_used(self) -> float:
+        return self.used
+
+
+def test_a_store_that_is_nearly_full_gets_no_events_until_it_has_room() -> None:
+    store = FillingStore("test", 2)
+    door = Door(store, limit=10, monotonic_seconds=lambda: 0.0)
+    store.used = 0.95
+    with pytest.raises(DoorBusy, match=r"nearly out of memory \(95% is taken\)"):
+        door.append([b"a"])
+    assert store.door_length() == 0
+    store.used = 0.8
+    door.append([b"a"])
+    assert store.door_length() == 1
+
+
 def test_a_door_that_was_emptied_takes_events_again() -> None:
     store, clock = MemoryStore("test", 2), itertools.count()
     door = Door(store, limit=1, monotonic_seconds=lambda: float(next(clock)))

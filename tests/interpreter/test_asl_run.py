@@ -179,7 +179,7 @@ def test_retries_are_counted_in_the_context_and_keep_the_state_entered_once() ->
 @pytest.mark.parametrize("kind", ["Parallel", "Map"])
 def test_a_region_that_is_tried_again_tells_of_its_failure_only_at_last(kind: str) -> None:
     inner = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E"}}}
-    regions = {"Parallel": {"Branches": [inner]}, "Map": {"ItemProcessor": inner}}
+    regions: dict[str, State] = {"Parallel": {"Branches": [inner]}, "Map": {"ItemProcessor": inner}}
     retry = [{"ErrorEquals": ["E"], "MaxAttempts": 1}]
     result = run(machine({"Type": kind, "Retry": retry, **regions[kind]}), [1])
     assert types(result).count(f"{kind}StateStarted") == 2
@@ -420,3 +420,28 @@ def test_a_choice_that_nothing_holds_for_fails_as_step_functions_does() -> None:
     choice = {"Type": "Choice", "Choices": [{"Variable": "$.n", "NumericEquals": 1, "Next": "B"}]}
     result = run(machine(choice, {"Type": "Succeed"}), {"n": 0})
     assert result.error == "States.NoChoiceMatched"
+
+
+COSTLY = "{% $count($map([1..60000], function($x) { $string($x) })) %}"
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"Type": "Pass", "QueryLanguage": "JSONata", "Output": COSTLY, "End": True},
+        {
+            "Type": "Pass",
+            "Parameters": {"x.$": "$..*"},
+            "ResultPath": "$.x",
+            "OutputPath": "$.n",
+            "End": True,
+        },
+    ],
+)
+def test_the_expressions_of_one_decision_are_bounded_together(inner: State) -> None:
+    item = {"n": 1, "deep": [[number] * 30 for number in range(100)]}
+    processor = {"StartAt": "I", "States": {"I": inner}}
+    state = {"Type": "Map", "ItemSelector": {"n": 1, "deep.$": "$.deep"}, "ItemsPath": "$.items"}
+    definition = machine({**state, "ItemProcessor": processor})
+    result = run(definition, {"items": list(range(2_000)), "deep": item["deep"]})
+    assert (result.status, result.error) == ("FAILED", "States.DataLimitExceeded")

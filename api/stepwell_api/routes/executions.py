@@ -33,14 +33,18 @@ def execution_history(
         if program is not None and program.dialect != "asl":
             message = f"{definition} is no Amazon States Language definition; its history is at /history"
             raise ProblemRaised(409, message)
-    events = aws_history(_entries(services, found.partition, instance), definition or "machine")
+    entries, truncated = _entries(services, found.partition, instance)
+    events = aws_history(entries, definition or "machine")
     page = events[query.cursor : query.cursor + query.limit]
     following = query.cursor + query.limit
-    return ExecutionHistory(events=page, next=following if following < len(events) else None)
+    more = following if following < len(events) else None
+    return ExecutionHistory(events=page, next=more, truncated=truncated)
 
 
-def _entries(services: Services, partition: int, instance: str) -> list[tuple[int, dict[str, Any]]]:
-    """The trace of the whole history, each entry with its time."""
+def _entries(
+    services: Services, partition: int, instance: str
+) -> tuple[list[tuple[int, dict[str, Any]]], bool]:
+    """The trace of the history, each entry with its time; and whether there is more of it."""
     told: list[tuple[int, dict[str, Any]]] = []
     for start in range(0, LONGEST, PAGE):
         page = services.store.history(partition, instance, start, PAGE)
@@ -48,5 +52,5 @@ def _entries(services: Services, partition: int, instance: str) -> list[tuple[in
             entry = orjson.loads(raw)
             told += [(entry["t"], step) for step in entry["trace"]]
         if len(page) < PAGE:
-            break
-    return told
+            return told, False
+    return told, bool(services.store.history(partition, instance, LONGEST, 1))

@@ -8,18 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 from stepwell_schemas.instance import Frame
 
 from stepwell_interpreter.agenda import Ended, Failed
 from stepwell_interpreter.asl.context import context_of
 from stepwell_interpreter.asl.scope import AslFailure, AslScope
-from stepwell_interpreter.draft import Draft
+from stepwell_interpreter.draft import Draft, json_size
 from stepwell_interpreter.failures import (
     DATA_LIMIT_EXCEEDED,
     EXCEED_TOLERATED_FAILURE_THRESHOLD,
     NO_CHOICE_MATCHED,
-    RUNTIME,
     TIMEOUT,
     StateFailure,
 )
@@ -28,6 +26,9 @@ from stepwell_interpreter.trace import note
 
 MAX_PAYLOAD_BYTES: Final = 262_144
 """Of what a state hands on, as UTF-8: the quota of AWS."""
+
+BYTES_OF_A_VALUE: Final = 64
+"""Handing on so much counts as the visit of one value, in the bound of one decision's work."""
 
 Evaluate = Callable[[AslScope], Any]
 Assignments = Callable[[AslScope], dict[str, Any]]
@@ -174,7 +175,7 @@ class AslFlow:
         return TIMEOUT, ""
 
     def result_problem(self, frame: Frame, result: Any) -> StateFailure | None:
-        if _bytes(result) <= MAX_PAYLOAD_BYTES:
+        if json_size(result) <= MAX_PAYLOAD_BYTES:
             return None
         return _too_large(self.resource or frame.state)
 
@@ -189,6 +190,7 @@ class AslFlow:
             variables=lambda: _variables(draft, frame),
             context=context,
             now_ms=draft.now_ms,
+            spend=draft.spend,
             seed=f"{draft.instance.seed}/{frame.visit}/{purpose}/{frame.work.get('number', 0)}",
         )
         if self.input_path is not None:
@@ -209,8 +211,10 @@ class AslFlow:
         return self._hand_on(draft, frame, output, assigned)
 
     def _hand_on(self, draft: Draft, frame: Frame, output: Any, assigned: dict[str, Any] | None) -> Any:
-        if _bytes(output) > MAX_PAYLOAD_BYTES:
+        size = json_size(output)
+        if size > MAX_PAYLOAD_BYTES:
             raise _too_large(frame.state)
+        draft.spend(size // BYTES_OF_A_VALUE)
         if assigned is not None:
             frame.variables = {**(frame.variables or {}), **assigned}
             frame.work["assigned"] = assigned
@@ -240,13 +244,6 @@ def _variables(draft: Draft, frame: Frame) -> dict[str, Any]:
     for variables in reversed(seen):
         merged.update(variables)
     return merged
-
-
-def _bytes(value: Any) -> int:
-    try:
-        return len(orjson.dumps(value))
-    except orjson.JSONEncodeError as error:
-        raise StateFailure(RUNTIME, f"the value cannot be written as JSON: {error}") from error
 
 
 def _too_large(what: str) -> StateFailure:

@@ -25,7 +25,6 @@ def aws_history(entries: Iterable[tuple[int, Entry]], definition: str = "machine
     for time_ms, entry in entries:
         number = entry.get("event")
         if number is None or entry["type"] not in _TELLING:
-            telling.remember(entry)
             continue
         type, key, details = telling.tell(entry)
         event: Event = {
@@ -47,9 +46,7 @@ class _Telling:
         self._definition = definition
         self._scheduled: dict[str, Entry] = {}
         self._last: dict[str, int] = {}
-
-    def remember(self, entry: Entry) -> None:
-        """An entry that is no event."""
+        self._inner: dict[str, set[str]] = {}
 
     def before(self, entry: Entry, number: int) -> int:
         """The event that led to this one: the last of the same frame, or of the nearest one around it.
@@ -62,21 +59,21 @@ class _Telling:
         found = self._nearest(frame if type == "MapIterationStarted" else own)
         if type == "MapIterationStarted":
             self._forget(own)
-            self._last[own] = number
+            self._keep(own, number)
         elif own != frame:
             self._forget(own)
             if type != "MapIterationAborted":
-                self._last[frame] = found
+                self._keep(frame, found)
         elif type.startswith(("ParallelState", "MapState")) and type.endswith(
             ("Started", "Succeeded", "Failed")
         ):
             if type in ("ParallelStateSucceeded", "ParallelStateFailed"):
-                inner = (last for name, last in self._last.items() if name.startswith(f"{frame}."))
+                inner = (self._last[name] for name in self._below(frame) if name in self._last)
                 found = max(inner, default=found)
             self._forget(frame)
-            self._last[frame] = number
+            self._keep(frame, number)
         elif type != "ExecutionStarted" and not type.endswith("StateAborted"):
-            self._last[frame] = number
+            self._keep(frame, number)
         return found
 
     def _nearest(self, frame: str) -> int:
@@ -84,10 +81,29 @@ class _Telling:
             frame = frame.rpartition(".")[0]
         return self._last.get(frame, 0)
 
+    def _keep(self, frame: str, number: int) -> None:
+        """The frame's last event; the frames around it learn of it, so that none has to be looked for among all."""
+        self._last[frame] = number
+        outer = frame.rpartition(".")[0]
+        while outer and frame not in self._inner.setdefault(outer, set()):
+            self._inner[outer].add(frame)
+            frame, outer = outer, outer.rpartition(".")[0]
+
+    def _below(self, frame: str) -> list[str]:
+        found: list[str] = []
+        pending = [frame]
+        while pending:
+            inner = self._inner.get(pending.pop(), ())
+            found += inner
+            pending += inner
+        return found
+
     def _forget(self, frame: str) -> None:
         """A frame begins anew, or is gone with all below it."""
-        for name in [name for name in self._last if name == frame or name.startswith(f"{frame}.")]:
-            del self._last[name]
+        for name in [frame, *self._below(frame)]:
+            self._last.pop(name, None)
+            self._inner.pop(name, None)
+        self._inner.get(frame.rpartition(".")[0], set()).discard(frame)
 
     def tell(self, entry: Entry) -> tuple[str, str | None, dict[str, Any] | None]:
         """AWS's type, the key of the details and the details."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jsonata.jexception import JException
 
-from stepwell_interpreter.asl.jsonata_engine import Evaluation, Exhausted
+from stepwell_interpreter.asl.jsonata_engine import MOST_STEPS, Evaluation, Exhausted
 from stepwell_interpreter.asl.jsonata_errors import coded_text
 from stepwell_interpreter.asl.jsonata_functions import function_names, step_functions_frame
 from stepwell_interpreter.asl.jsonata_syntax import (
@@ -30,6 +30,8 @@ from stepwell_interpreter.scope import MISSING
 __all__ = ["compile_jsonata", "is_jsonata", "unexpected_result"]
 
 STATES: Final = "states"
+WORK_OF_A_STEP: Final = 10
+"""A step of the library takes as long as some visits of a path."""
 
 _STATES_MEMBERS: Final[dict[str, Callable[[AslScope], Any]]] = {
     "input": lambda scope: scope.input,
@@ -111,8 +113,13 @@ def _library(parsed: Parsed, location: str) -> Evaluate:
     reads = [(name, prefixes) for name, prefixes in parsed.reads.items() if name in parsed.variables]
 
     def search(scope: AslScope) -> Any:
+        scope.spend(WORK_OF_A_STEP)  # what has no work left does not begin
         try:
-            result = Evaluation(scope).run(tree, step_functions_frame(), _bindings(scope, reads))
+            evaluation = Evaluation(scope)
+            try:
+                result = evaluation.run(tree, step_functions_frame(), _bindings(scope, reads))
+            finally:
+                scope.spend((MOST_STEPS - evaluation.steps) * WORK_OF_A_STEP)
             return MISSING if result is None else plain_value(result)
         except Exhausted as error:
             text = f"threw an error during evaluation: {error.text}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from stepwell_interpreter.asl.path_queries import Budget, compile_matches, find_members
+from stepwell_interpreter.asl.path_queries import MOST_STEPS, Budget, compile_matches, find_members
 from stepwell_interpreter.asl.path_syntax import Query, parse_path
 from stepwell_interpreter.asl.scope import AslScope
 from stepwell_interpreter.asl.values import shown
@@ -75,6 +75,10 @@ def _indefinite(query: Query) -> Find:
         def roots(name: str) -> Any:
             return root_value(scope, name)
 
-        return within_extent(list(matches(root_value(scope, root), roots, Budget())))
+        scope.spend(1)  # what has no work left does not begin
+        budget = Budget()
+        found = list(matches(root_value(scope, root), roots, budget))
+        scope.spend(MOST_STEPS - budget.left)
+        return within_extent(found)
 
     return find

@@ -40,6 +40,8 @@ class AslScope:
     error: Any = MISSING
     """`{"Error": ..., "Cause": ...}` in a Catch."""
     counter: int = 0
+    spend: Callable[[int], None] = lambda steps: None
+    """Counts work of the decision. Raises StateFailure where one record makes for too much."""
 
     def draw(self) -> bytes:
         """The next 16 bytes of chance: the same for the same seed and number of draws before."""

@@ -1,0 +1,117 @@
+"""What is stored leaves out what is known, and nothing is lost by it; what an older release wrote is read as well."""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from stepwell_schemas import history, records
+from stepwell_schemas.event import DeviceEvent
+from stepwell_schemas.instance import Frame, Instance, Wait, from_wire, new_instance, shown, to_wire
+from stepwell_schemas.records import EventOffered, InstanceStarted, TimerFired
+
+EVENT = DeviceEvent("e1", "/s", "Tick", "d", {"n": 1}, 5)
+
+
+def waiting() -> Instance:
+    instance = replace(
+        new_instance(id="i", definition="d", version="1.0.0", program="h", device="d"),
+        updated_ms=5,
+        revision=1,
+        visits=1,
+    )
+    instance.frames["0"] = Frame("0", None, "", "A", 1, 5, "wait", {}, [Wait("Tick", [], None, 5)], {})
+    return instance
+
+
+def again(instance: Instance) -> Instance:
+    return from_wire(orjson.loads(orjson.dumps(to_wire(instance))))
+
+
+def test_a_frame_that_waits_as_usual_is_written_in_four_fields() -> None:
+    assert to_wire(waiting())["frames"] == [{"id": "0", "state": "A", "visit": 1, "waits": [["Tick"]]}]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"state": {"a": 1}, "state_bytes": 9},
+        {"state_bytes": 9},
+        {"input": 0, "output": [], "custom_status": False, "cause": ""},
+        {"undo": [{"activity": "x"}], "kept": [{"id": "e"}], "held": [{}], "events": 3},
+        {"deadline_ms": 0, "ended_ms": 0, "ending": {}, "parent": "p", "error": "E"},
+        {"device": None, "updated_ms": 6},
+    ],
+    ids=repr,
+)
+def test_every_unusual_value_comes_back(change: dict[str, Any]) -> None:
+    instance = replace(waiting(), **change)
+    assert again(instance) == instance
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        Wait("Tick", [["a", 1]], None, 5),
+        Wait("Tick", [], "x", 5),
+        Wait("Tick", [["a", 1]], "x", 4),
+        Wait("Tick", [], None, 5, True),
+    ],
+    ids=repr,
+)
+def test_every_wait_comes_back(wait: Wait) -> None:
+    instance = waiting()
+    instance.frames["0"].waits = [wait]
+    assert again(instance) == instance
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "0.3", "parent": "0", "scope": "b", "branch": "b", "phase": "task", "work": {"token": "t"}},
+        {"parent": "elsewhere", "entered_ms": 4, "retries": {"0": 1}},
+        {"id": "0.1", "parent": None, "phase": "", "index": 0, "item": False, "local": {}, "error": {}},
+        {"data": [], "variables": {}},
+    ],
+    ids=repr,
+)
+def test_every_frame_comes_back(change: dict[str, Any]) -> None:
+    instance = waiting()
+    frame = replace(instance.frames.pop("0"), **change)
+    instance.frames[frame.id] = frame
+    assert again(instance) == instance
+
+
+def test_the_form_that_names_everything_is_read_as_well() -> None:
+    instance = waiting()
+    assert from_wire(shown(to_wire(instance))) == instance
+
+
+def test_who_shows_an_instance_sees_every_field() -> None:
+    whole = shown(to_wire(waiting()))
+    assert (whole["parent"], whole["undo"], whole["frames"][0]["phase"]) == (None, [], "wait")
+    assert whole["frames"][0]["waits"] == [["Tick", [], None, 5, False]]
+
+
+def test_an_event_that_is_kept_in_the_state_stands_once_in_its_entry() -> None:
+    patch = [{"op": "set", "path": "/last", "value": EVENT.document(), "frame": "0.1"}]
+    entry = history.written(2, EventOffered(5, EVENT, 1), [], patch, "h", "")
+    assert orjson.loads(entry)["patch"] == [{"op": "set", "path": "/last", "frame": "0.1", "from": "event"}]
+    assert orjson.loads(history.shown(entry))["patch"] == patch
+    assert records.from_wire(orjson.loads(entry)["record"]) == EventOffered(5, EVENT, 1)
+
+
+def test_an_equal_value_that_is_not_the_event_stays_a_value() -> None:
+    patch = [{"op": "set", "path": "/last", "value": {"id": "e1"}}]
+    entry = history.written(2, EventOffered(5, EVENT, 1), [], patch, "h", "")
+    assert orjson.loads(entry)["patch"] == patch
+
+
+@pytest.mark.parametrize(
+    "record",
+    [TimerFired(5, "t", 4), InstanceStarted(5, {"a": 1}, "00", EVENT, "x"), InstanceStarted(5, None, "00")],
+)
+def test_entries_without_a_reference_are_shown_as_they_are(record: records.Record) -> None:
+    entry = history.written(1, record, [{"type": "X"}], [], "h", "")
+    assert history.shown(entry) == entry
+    assert records.from_wire(orjson.loads(entry)["record"]) == record
