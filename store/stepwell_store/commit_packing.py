@@ -45,7 +45,9 @@ def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
 def read_answer(answer: list[Any], is_handed: bool = False) -> CommitResult:
     """The result in the script's answer."""
     if answer[0] == b"corrupt":
-        raise CorruptValue(answer[1].decode(), f"is a {answer[2].decode()}: nothing of the partition was written")
+        raise CorruptValue(
+            answer[1].decode(), f"is a {answer[2].decode()}: nothing of the partition was written"
+        )
     if answer[0] != b"committed":
         return CommitResult("stale")
     due, first, count = answer[1], answer[2], int(answer[3])

@@ -98,7 +98,6 @@ _PARTITION = {
 }
 
 
-
 class Keys:
     """The keys of one namespace."""
 
@@ -169,7 +168,10 @@ def is_known_key(key: str, namespace: str) -> bool:
 
 def expected_type(key: str, namespace: str) -> str | None:
     """The type that the server should name for a key, `any` for what was set aside; None for a key that is not ours."""
-    for prefix, names in ((f"{re.escape(namespace)}:", _GLOBAL), (rf"\{{{re.escape(namespace)}:\d+\}}:", _PARTITION)):
+    for prefix, names in (
+        (f"{re.escape(namespace)}:", _GLOBAL),
+        (rf"\{{{re.escape(namespace)}:\d+\}}:", _PARTITION),
+    ):
         for name, kind in names.items():
             if re.fullmatch(prefix + name, key, re.DOTALL):
                 return kind

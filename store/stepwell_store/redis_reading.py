@@ -128,9 +128,13 @@ class RedisReading(Linked):
     def misfits(self) -> Iterator[tuple[str, str]]:
         cursor = 0
         while True:
-            cursor, page = self._link.command("SCAN", cursor, "MATCH", f"*{self.namespace}*", "COUNT", SCAN_COUNT)
+            cursor, page = self._link.command(
+                "SCAN", cursor, "MATCH", f"*{self.namespace}*", "COUNT", SCAN_COUNT
+            )
             ours = [(key, kind) for key in page if (kind := expected_type(key.decode(), self.namespace))]
-            for (key, kind), found in zip(ours, self._link.run([("TYPE", key) for key, _ in ours]), strict=True):
+            for (key, kind), found in zip(
+                ours, self._link.run([("TYPE", key) for key, _ in ours]), strict=True
+            ):
                 name = found.decode()
                 if kind == "any":
                     yield key.decode("utf-8", "replace"), "was set aside, being of another type than we write"

@@ -12,7 +12,9 @@ from stepwell_interpreter.scope import MISSING
 class AslFailure(StateFailure):
     """A failure as AWS tells it. With `evaluation` the history gets an `EvaluationFailed` event, at `location`."""
 
-    def __init__(self, error: str, cause: str, *, location: str | None = None, evaluation: bool = False) -> None:
+    def __init__(
+        self, error: str, cause: str, *, location: str | None = None, evaluation: bool = False
+    ) -> None:
         super().__init__(error, cause)
         self.location = location
         self.evaluation = evaluation
