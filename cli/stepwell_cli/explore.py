@@ -162,7 +162,10 @@ def _show(file: Path, result: Exploration, written: Mapping[int, str]) -> None:
     size = f"{result.states:,} states, {result.transitions:,} transitions, {result.depth} deep"
     out.print(f"{escape(str(file))}: {size}; ends: {ends or 'none'}")
     if not result.complete:
-        out.print(f"[yellow]not all was walked[/]: the bound --{result.stopped_by} was hit")
+        why = f"the bound --{result.stopped_by} was hit"
+        if result.stopped_by == "work":
+            why = "loops without a wait make too many steps"
+        out.print(f"[yellow]not all was walked[/]: {why}")
     elif result.sound:
         out.print("[green]nothing is wrong[/] in all that can happen within the bounds")
 

@@ -94,7 +94,7 @@ class Exploration:
     coverage: Coverage
     bounds: Bounds
     stopped_by: str | None = None
-    """The bound that was hit."""
+    """The bound that was hit: a name of Bounds, or `work` where loops without a wait made too many steps."""
 
     @property
     def sound(self) -> bool:

@@ -31,6 +31,9 @@ from stepwell_interpreter.program import Step
 DEVICE: Final = "device"
 MOST_FINDINGS: Final = 50
 PROGRESS_EVERY: Final = 5_000
+FEWEST_STATES: Final = 10_000
+ENTRIES_OF_A_STATE: Final = 30
+"""So many entries of traces there may be for each state that may be found: a loop without a wait makes thousands."""
 _CLOCKED: Final = frozenset({"timer", "timedOut", "retried"})
 
 _ENTRIES: Final = (
@@ -94,6 +97,7 @@ class Search:
         self._known: dict[Key, int] = {}
         self._elapsed: dict[int, int] = {}
         self._loosened: set[int] = set()
+        self._entries_left = max(bounds.states, FEWEST_STATES) * ENTRIES_OF_A_STATE
         self._told: set[tuple[object, ...]] = set()
         self._queue: deque[tuple[Standing, list[Move]]] = deque()
         self._found = Found(array("l"), [], array("l"), array("l"), [], [], {}, set(), {})
@@ -135,6 +139,10 @@ class Search:
                 "engine-error", (type(error).__name__, str(error)), f"the engine failed: {error!r}"
             )
             self._tell(verdict, number)
+            return
+        self._entries_left -= len(decision.trace)
+        if self._entries_left < 0:
+            self._found.complete, self._found.stopped_by = False, "work"
             return
         if decision.answer in ("none", "ended", "stale"):
             return

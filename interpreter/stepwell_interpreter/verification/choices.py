@@ -1,6 +1,6 @@
 """Rules of choices against each other: what a rule before takes already, and whether anything is left over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from stepwell_schemas.conditions import ChoiceRule
@@ -14,11 +14,13 @@ from stepwell_interpreter.verification.findings import Sink
 from stepwell_interpreter.verification.graph import Machine
 from stepwell_interpreter.verification.reading import members_of
 from stepwell_interpreter.verification.shapes import Shape, lookup
+from stepwell_interpreter.verification.work import Work
 
 _MOST_RULES: Final = 40
 _MOST_PARTS: Final = 40
 _MOST_COMPARED: Final = 60
-"""Rules, parts of one rule, and comparisons of two rules that are looked at: beyond that nothing is told."""
+_WORK_OF_A_COMPARISON: Final = 2
+"""Rules before that a rule is held against, parts of one, and comparisons of two: beyond that nothing is told."""
 
 _OPPOSITES: Final = {
     "equals": "notEquals",
@@ -29,25 +31,57 @@ _LOWER_BOUNDS: Final = {"greaterThan": False, "greaterThanOrEquals": True}
 _UPPER_BOUNDS: Final = {"lessThan": False, "lessThanOrEquals": True}
 
 
-def check_choices(machine: Machine, facts: Facts, sink: Sink) -> None:
+def check_choices(machine: Machine, facts: Facts, sink: Sink, work: Work) -> None:
     """Tell of rules that a rule before always takes, and of choices that decide nothing."""
     for name in machine.order:
         state = machine.states[name]
         if not isinstance(state, ChoiceState):
             continue
         place = machine.place(name)
-        documents = [facts.document_of(rule) for rule in state.choices[:_MOST_RULES]]
-        small = [_parts(document) <= _MOST_PARTS for document in documents]
-        for index, document in enumerate(documents):
-            for before in range(index):
-                if small[index] and small[before] and implies(document, documents[before]):
-                    where = pointer_to(place, "choices", index)
-                    message = f"whatever this rule would take, rule {before + 1} takes before it"
-                    sink.add("rule-unreachable", where, message)
-                    break
+        documents = [facts.document_of(rule) for rule in state.choices]
+        for index, before in _taken_before(documents, work):
+            message = f"whatever this rule would take, rule {before + 1} takes before it"
+            sink.add("rule-unreachable", pointer_to(place, "choices", index), message)
         targets = {rule.next for rule in state.choices} | {state.default}
         if len(targets) == 1:
             sink.add("same-target", place, f"all ways of `{name}` lead to `{state.choices[0].next}`")
+
+
+def _taken_before(documents: Sequence[Mapping[str, Any]], work: Work) -> Iterator[tuple[int, int]]:
+    """Each rule that another takes before it, with that one. Raises TooMuchWork.
+
+    A comparison can only be implied by one of the same variable, so that those of others are not looked at.
+    """
+    alike: dict[Any, int] = {}
+    by_variable: dict[str, list[int]] = {}
+    combined: list[int] = []
+    sizes: list[int] = []
+    for index, document in enumerate(documents):
+        parts = _parts(document)
+        sizes.append(parts)
+        work.spend(2 * parts)
+        plain = _plain(document)
+        variable = document.get("variable")
+        if plain in alike:
+            yield index, alike[plain]
+        elif parts <= _MOST_PARTS:
+            same_variable = by_variable.setdefault(variable, []) if isinstance(variable, str) else []
+            # What is combined may imply, or be implied by, a comparison of any variable.
+            others = same_variable if isinstance(variable, str) else list(range(index))
+            for before in sorted({*combined[-_MOST_RULES:], *others[-_MOST_RULES:]}):
+                other = documents[before]
+                # Of two plain comparisons that are not the same only their operators and values matter.
+                simple = isinstance(variable, str) and "variable" in other
+                compared = min(parts * sizes[before], _MOST_COMPARED)
+                work.spend(1 if simple else _WORK_OF_A_COMPARISON * compared)
+                takes = _compared if simple else implies
+                if sizes[before] <= _MOST_PARTS and takes(document, other):
+                    yield index, before
+                    break
+            same_variable.append(index)
+            if not isinstance(variable, str):
+                combined.append(index)
+        alike.setdefault(plain, index)
 
 
 def leaves_nothing_over(rules: Sequence[ChoiceRule], facts: Facts, environment: Shape) -> bool:

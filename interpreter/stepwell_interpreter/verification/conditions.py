@@ -16,6 +16,7 @@ from stepwell_interpreter.values import kind_of
 from stepwell_interpreter.verification.findings import Sink
 from stepwell_interpreter.verification.reading import Reader, members_of
 from stepwell_interpreter.verification.shapes import ANY, KINDS, Shape, join, lookup, made_sure
+from stepwell_interpreter.verification.work import Work
 
 KIND_TESTS: Final = {
     "isNull": "null",
@@ -31,6 +32,15 @@ _ON_TEXT: Final = frozenset({"startsWith", "endsWith", "matches", "before", "aft
 _ORDERABLE: Final = frozenset({"number", "text"})
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A verdict, and what is known where the condition holds and where it does not; None: that cannot be."""
+
+    verdict: bool | None
+    yes: Shape | None
+    no: Shape | None
+
+
 @dataclass(slots=True)
 class Judge:
     """Judges conditions in one environment. `lenient` as of a Reader."""
@@ -41,30 +51,40 @@ class Judge:
 
     def judge(self, condition: Any, pointer: str) -> bool | None:
         """The verdict; tells what is wrong with each comparison. Goes on with what earlier parts have made sure."""
+        return self.decide(condition, pointer).verdict
+
+    def decide(self, condition: Any, pointer: str) -> Decided:
+        """The verdict with what is known on either side of it. Each part is looked at once."""
         if not isinstance(condition, Mapping):
-            return None
+            return Decided(None, self.environment, self.environment)
         for name, stop in (("and", False), ("or", True)):
             if isinstance(condition.get(name), list):
                 return self._several(condition[name], pointer_to(pointer, name), stop)
         if "not" in condition:
-            verdict = self.judge(condition["not"], pointer_to(pointer, "not"))
-            return None if verdict is None else not verdict
-        return self._comparison(condition, pointer)
+            inner = self.decide(condition["not"], pointer_to(pointer, "not"))
+            verdict = None if inner.verdict is None else not inner.verdict
+            return Decided(verdict, inner.no, inner.yes)
+        verdict = self._comparison(condition, pointer)
+        return Decided(verdict, *_sides(self.environment, condition, self.sink.work))
 
-    def after(self, condition: Any, truth: bool) -> Shape | None:
-        """The environment where the condition is that; None where it cannot be."""
-        return after(self.environment, condition, truth)
-
-    def _several(self, parts: list[Any], pointer: str, stop: bool) -> bool | None:
+    def _several(self, parts: list[Any], pointer: str, stop: bool) -> Decided:
+        """`stop` is the verdict of one part that settles the whole."""
         environment, verdicts = self.environment, []
+        going: Shape | None = environment
+        settled: Shape | None = None
         for place, part in enumerate(parts):
             judge = Judge(environment, self.sink, self.lenient)
-            verdicts.append(judge.judge(part, pointer_to(pointer, place)))
+            decided = judge.decide(part, pointer_to(pointer, place))
+            verdicts.append(decided.verdict)
+            here, on = (decided.yes, decided.no) if stop else (decided.no, decided.yes)
+            if going is not None:
+                if here is not None:
+                    settled = here if settled is None else join(settled, here, self.sink.work)
+                going = on
             # The next part is looked at only where this one has not settled it.
-            environment = after(environment, part, not stop) or environment
-        if stop in verdicts:
-            return stop
-        return None if None in verdicts else not stop
+            environment = on or environment
+        verdict = stop if stop in verdicts else None if None in verdicts else not stop
+        return Decided(verdict, settled, going) if stop else Decided(verdict, going, settled)
 
     def _comparison(self, condition: Mapping[str, Any], pointer: str) -> bool | None:
         operator = operator_of(condition)
@@ -135,52 +155,28 @@ def mismatch(left: Shape, operator: str, right: Shape) -> str | None:
     return None
 
 
-def after(environment: Shape, condition: Any, truth: bool) -> Shape | None:
-    """The environment once the condition has been found to be that; None where it cannot be."""
-    if not isinstance(condition, Mapping):
-        return environment
-    if "not" in condition:
-        return after(environment, condition["not"], not truth)
-    for name, settled in (("and", True), ("or", False)):
-        if isinstance(condition.get(name), list):
-            if truth is settled:
-                return _after_all(environment, condition[name], truth)
-            return _after_any(environment, condition[name], truth)
+def _sides(environment: Shape, condition: Mapping[str, Any], work: Work) -> tuple[Shape | None, Shape | None]:
+    """The environments where a comparison holds and where it does not; None where that cannot be."""
     operator, text = operator_of(condition), condition.get("variable")
     members = members_of(text) if isinstance(text, str) else None
     if operator is None or members is None or not all(isinstance(each, str) for each in members):
-        return environment
+        return environment, environment
     found = lookup(environment, members)
+    holder = environment.members.get(str(members[0]))
+    work.copy(0 if holder is None else 2 * len(holder.shape.members))
     if operator == "isPresent":
-        if condition[operator] is truth:
-            return None if found.certainty == "absent" else made_sure(environment, members)
-        return None if found.certainty == "sure" else environment
+        there = None if found.certainty == "absent" else made_sure(environment, members)
+        missing = None if found.certainty == "sure" else environment
+        return (there, missing) if condition[operator] is True else (missing, there)
+
     # What is compared is there: a missing variable is an error, not a verdict.
-    narrowed = _narrowed(found.shape, operator, condition[operator], truth)
-    if narrowed.is_empty:
-        return None
-    return made_sure(environment, members, None if narrowed is found.shape else narrowed)
+    def side(truth: bool) -> Shape | None:
+        narrowed = _narrowed(found.shape, operator, condition[operator], truth)
+        if narrowed.is_empty:
+            return None
+        return made_sure(environment, members, None if narrowed is found.shape else narrowed)
 
-
-def _after_all(environment: Shape, parts: list[Any], truth: bool) -> Shape | None:
-    current: Shape | None = environment
-    for part in parts:
-        current = None if current is None else after(current, part, truth)
-    return current
-
-
-def _after_any(environment: Shape, parts: list[Any], truth: bool) -> Shape | None:
-    """One of the parts was this, those before it were not."""
-    current: Shape | None = environment
-    joined: Shape | None = None
-    for part in parts:
-        if current is None:
-            break
-        one = after(current, part, truth)
-        if one is not None:
-            joined = one if joined is None else join(joined, one)
-        current = after(current, part, not truth)
-    return joined
+    return side(True), side(False)
 
 
 def _narrowed(shape: Shape, operator: str, right: Any, truth: bool) -> Shape:

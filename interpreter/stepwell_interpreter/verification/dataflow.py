@@ -1,13 +1,14 @@
 """What each state can rely on: the shape of its document, joined over all routes that lead to it.
 
 A fixpoint per machine, states in reverse postorder; inner machines are run where their state stands, and remembered.
-It ends always: shapes are cut in depth, a state that keeps changing is widened, and all work is counted.
+It ends always: shapes are cut in depth, a state that keeps changing is widened, and all work is counted. Where that
+is too much, `run_roughly` looks at each state once, as if all that is written anywhere were there.
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from stepwell_schemas.states import ParallelState, RoutedState, State
 
@@ -20,24 +21,35 @@ from stepwell_interpreter.verification.needs import Needs
 from stepwell_interpreter.verification.parallel_writes import Written, writes_of
 from stepwell_interpreter.verification.shapes import (
     ANY,
+    MEMBERS_PER_UNIT,
     NULL,
+    OBJECT,
     Member,
     Shape,
+    all_written,
     join,
     lookup,
+    same,
     trimmed,
     written,
 )
+from stepwell_interpreter.verification.work import Work
 
 _ROUNDS_BEFORE_WIDENING: Final = 3
-_STEPS_PER_STATE: Final = 10
-_FEWEST_STEPS: Final = 2_000
-_PARTS_PER_STEP: Final = 10
-"""So many parts of a value that is written count as much as a state."""
+_WORK_OF_A_STATE: Final = 30
+_WORK_OF_A_PART: Final = 6
 
 
-class TooMuchWork(Exception):
-    """The loops of nested machines would take too long to follow."""
+_DEPENDING_ON_ROUTES: Final = frozenset(
+    {
+        "path-maybe-missing",
+        "path-optional",
+        "path-not-promised",
+        "path-undeclared-key",
+        "choice-without-default",
+    }
+)
+"""What the states before may have ruled out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,32 +92,48 @@ Transfer = Callable[[str, State, str, Shape, "Flow"], Step]
 class Flow:
     """One analysis of a definition. `run` does all of it and tells what it finds."""
 
-    def __init__(self, facts: Facts, states: int, transfer: Transfer) -> None:
+    def __init__(self, facts: Facts, transfer: Transfer) -> None:
         self.facts = facts
         self.sink = Sink(active=False)
+        self.work = self.sink.work
+        self.rough = False
         self._transfer = transfer
         self.machine: Machine
-        self._left = _FEWEST_STEPS + _STEPS_PER_STATE * states
         self._known: dict[str, _Known] = {}
         self._needs = Needs()
         self._needed: dict[str, dict[str, int]] = {}
         self._inner: dict[str, list[Machine]] = {}
         self._branch_writes: dict[str, dict[str, set[Written]]] = {}
+        self._work_of: dict[int, int] = {}
         self._ends = Ends()
 
     def run(self, root: Machine, sink: Sink) -> Ends:
-        """Analyse, then tell. Raises TooMuchWork."""
-        sink.state_names = frozenset(_written_names(root))
+        """Analyse, then tell. Raises TooMuchWork, as a rule before anything was told."""
+        self.work = self.sink.work = sink.work
+        sink.state_names = tuple(sorted(set(_written_names(root))))
         self._needed[root.pointer] = self._needs.of(root, 0)
         self.analyse(root, self.facts.environment)
         self.sink = sink
         return self.analyse(root, self.facts.environment)
 
+    def run_roughly(self, root: Machine, sink: Sink) -> None:
+        """Tell what is wrong wherever a state stands: of what nothing ever writes, and of what schemas say."""
+        self.rough, self.sink, self.work = True, sink, sink.work
+        members = dict.fromkeys(sink.state_names, Member(ANY, False))
+        environment = with_root(self.facts.environment, state=Shape(OBJECT.kinds, members, "closed"))
+        roots = {**environment.members, "error": Member(ANY, False)}
+        sink.muted = _DEPENDING_ON_ROUTES
+        self.analyse(root, Shape(environment.kinds, roots, "closed"))
+
     def analyse(self, machine: Machine, environment: Shape) -> Ends:
         """How a machine ends that begins with this environment; tells of its states where the sink is active."""
+        if self.rough:
+            for name in machine.order:
+                self._step(machine, name, environment, Ends())
+            return Ends(ANY, environment)
         known = self._known.get(machine.pointer)
-        if known is None or known.given != environment:
-            sink, self.sink = self.sink, Sink(active=False)
+        if known is None or not same(known.given, environment, self.work):
+            sink, self.sink = self.sink, Sink(active=False, work=self.work)
             known = self._known[machine.pointer] = self._fixpoint(machine, environment)
             self.sink = sink
         if self.sink.active:
@@ -124,8 +152,8 @@ class Flow:
         place = self.machine.place(name)
         if place not in self._inner:
             self._inner[place] = machines = inner_machines(self.machine, name, state)
-            after = self._needed[self.machine.pointer][name]
-            for machine in machines:
+            for machine in machines if not self.rough else ():
+                after = self._needed[self.machine.pointer][name]
                 self._needed[machine.pointer] = self._needs.of(machine, after)
         return self._inner[place]
 
@@ -144,10 +172,12 @@ class Flow:
         """Count what branches have written as written by the machine they stand in."""
         for path, value in writes.items():
             before = self._ends.writes.get(path)
-            self._ends.writes[path] = value if before is None else join(before, value)
+            self._ends.writes[path] = value if before is None else join(before, value, self.work)
 
     def write(self, environment: Shape, path: str, value: Shape, pointer: str) -> Shape:
         """The environment after a write to `$.state`; tells of a place that cannot be written to."""
+        if self.rough:
+            return environment
         members = compile_target(path).members
         before = environment.members["state"].shape
         parents = lookup(before, members[:-1])
@@ -160,7 +190,8 @@ class Flow:
             self.sink.add("result-path-collision", pointer, message)
             return environment
         value, parts = trimmed(value)
-        self._left -= parts // _PARTS_PER_STEP
+        self.work.spend(parts + 8 * len(members))
+        self.work.copy(len(before.members))
         self.pass_on({members: value})
         return with_root(environment, state=written(before, members, value))
 
@@ -179,10 +210,10 @@ class Flow:
             rounds[name] = rounds.get(name, 0) + 1
             for route in self._step(machine, name, entries[name], ends):
                 if route.target is None:
-                    ends.result = join(ends.result, route.result)
+                    ends.result = join(ends.result, route.result, self.work)
                     before = ends.environment
                     ends.environment = (
-                        route.environment if before is None else join(before, route.environment)
+                        route.environment if before is None else join(before, route.environment, self.work)
                     )
                     continue
                 entered = self._enter(route, self._projected(machine, route), entries, rounds)
@@ -195,6 +226,7 @@ class Flow:
         """What is known on a route, without what nobody reads any more."""
         assert route.target is not None
         state = route.environment.members["state"].shape
+        self.work.spend(len(state.members) // MEMBERS_PER_UNIT)
         kept = self._needs.kept(self._needed[machine.pointer][route.target], state.members)
         if len(kept) == len(state.members):
             return route.environment
@@ -209,21 +241,19 @@ class Flow:
         if before is None:
             entries[route.target] = environment
             return True
-        after = join(before, environment)
-        if after == before:
+        after = join(before, environment, self.work)
+        if after is before:
             return False
         if rounds.get(route.target, 0) >= _ROUNDS_BEFORE_WIDENING:
             after = _widened(before, after)
-            if after == before:
+            if same(after, before, self.work):
                 return False
         entries[route.target] = after
         return True
 
     def _step(self, machine: Machine, name: str, environment: Shape, ends: Ends) -> list[Route]:
         """All routes out of a state, those of its errors included. `ends` gathers what is written."""
-        self._left -= 1
-        if self._left < 0:
-            raise TooMuchWork
+        self.work.spend(self._work(machine.states[name]))
         outer = (getattr(self, "machine", machine), self._ends)
         self.machine, self._ends = machine, ends
         try:
@@ -235,6 +265,14 @@ class Flow:
             return routes
         finally:
             self.machine, self._ends = outer
+
+    def _work(self, state: State) -> int:
+        """What it costs to look at a state: all that is written in it, but for the states inside of it."""
+        # Models live as long as the machines do, so an id names one of them.
+        if id(state) not in self._work_of:
+            raw = state.model_dump(by_alias=True, exclude_unset=True, exclude={"states", "branches"})
+            self._work_of[id(state)] = _WORK_OF_A_STATE + _WORK_OF_A_PART * _parts(raw)
+        return self._work_of[id(state)]
 
     def _error_routes(self, machine: Machine, name: str, state: RoutedState, failed: Shape) -> list[Route]:
         failed = with_root(failed, error=ERROR)
@@ -253,12 +291,21 @@ class Flow:
         return routes if target is None else [*routes, Route(target, failed)]
 
 
-def weakened(environment: Shape, writes: dict[Written, Shape]) -> Shape:
+def weakened(environment: Shape, writes: Mapping[Written, Shape], work: Work) -> Shape:
     """The environment where all of these writes may or may not have happened."""
     state = environment.members["state"].shape
-    for path, value in writes.items():
-        state = written(state, path, value, sure=False)
-    return with_root(environment, state=state)
+    work.spend(8 * len(writes))
+    after = all_written(state, ((path, value, False) for path, value in writes.items()), work)
+    return environment if after is state else with_root(environment, state=after)
+
+
+def _parts(raw: Any) -> int:
+    pending, count = [raw], 0
+    while pending:
+        part = pending.pop()
+        count += 1
+        pending += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return count
 
 
 def _written_names(root: Machine) -> Iterator[str]:

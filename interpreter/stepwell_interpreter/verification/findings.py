@@ -3,10 +3,14 @@
 `Sink` gathers findings, each once. Analyses that run before the final pass are given one that is not `active`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
 from stepwell_schemas.problems import Severity
+
+from stepwell_interpreter.failures import nearest
+from stepwell_interpreter.verification.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,8 @@ CHECKS: Final[dict[str, Check]] = {
         "Give each branch a place of its own, or write the result of the parallel state.", silenceable=True
     ),
     "secret-exposed": _error("Leave the secret out, or hand over a hash of it.", silenceable=True),
-    "too-complex": Check("info", "Nest less, or lead loops around parallel and map states."),
+    "too-complex": Check("info", "Divide it into child workflows, or nest less."),
+    "too-many-findings": Check("info", "Mend those that are shown, and check again."),
     # -- silencing
     "ignore-without-reason": _error("Say why: reason: .."),
     "ignore-unknown-code": _error("The codes are in the table of checks."),
@@ -126,21 +131,50 @@ SILENCEABLE_ELSEWHERE: Final = frozenset(
 """Warnings of the loader and of the catalogue, which `checks.ignore` may name as well."""
 
 
+def told(code: str, pointer: str, message: str) -> VerificationProblem:
+    """A finding with the severity and the help of its check."""
+    return VerificationProblem(code, CHECKS[code].severity, pointer, message, CHECKS[code].help)
+
+
+MOST_OF_A_CODE: Final = 300
+_MOST_NAMES_COMPARED: Final = 100_000
+"""Names that are looked through for the one that was meant, in one verification."""
+
+
 @dataclass(slots=True)
 class Sink:
-    """Gathers findings, each once; nothing while it is not `active`."""
+    """Gathers findings, each once and of each code only the first 300; nothing while it is not `active`."""
 
     active: bool = True
-    state_names: frozenset[str] = frozenset()
+    state_names: tuple[str, ...] = ()
     """What is written to `$.state` anywhere, to name the nearest."""
     found: dict[tuple[str, str, str], VerificationProblem] = field(default_factory=dict)
+    work: Work = field(default_factory=Work)
+    capped: set[str] = field(default_factory=set)
+    """Codes of which more was found than is kept."""
+    muted: frozenset[str] = frozenset()
+    """Codes that are not told for now."""
+    _counts: dict[str, int] = field(default_factory=dict)
+    _names_left: int = _MOST_NAMES_COMPARED
 
     def add(
         self, code: str, pointer: str, message: str, *, severity: Severity | None = None, help: str = ""
     ) -> None:
         """Note a finding; severity and help come from the check unless they are given."""
-        if not self.active:
+        key = (code, pointer, message)
+        if not self.active or code in self.muted or key in self.found:
             return
+        count = self._counts.get(code, 0)
+        if count >= MOST_OF_A_CODE:
+            self.capped.add(code)
+            return
+        self._counts[code] = count + 1
         check = CHECKS[code]
-        problem = VerificationProblem(code, severity or check.severity, pointer, message, help or check.help)
-        self.found.setdefault((code, pointer, message), problem)
+        self.found[key] = VerificationProblem(
+            code, severity or check.severity, pointer, message, help or check.help
+        )
+
+    def nearest(self, word: str, names: Collection[str]) -> str | None:
+        """The name that was probably meant; None, too, where too many have been looked through before."""
+        self._names_left -= len(names)
+        return nearest(word, names) if self.active and self._names_left >= 0 else None

@@ -45,6 +45,8 @@ class Machine:
     on_error: str | None = None
     holder: "Machine | None" = None
     within_map: bool = False
+    held_by: str = ""
+    """The state of the holder that it is inside of."""
 
     def place(self, name: str) -> str:
         """The pointer of a state."""
@@ -118,11 +120,12 @@ def inner_machines(machine: Machine, name: str, state: State) -> list[Machine]:
                 scope.states,
                 holder=machine,
                 within_map=machine.within_map,
+                held_by=name,
             )
             for branch, scope in state.branches.items()
         ]
     if isinstance(state, MapState):
-        return [Machine(place, state.start_at, state.states, holder=machine, within_map=True)]
+        return [Machine(place, state.start_at, state.states, holder=machine, within_map=True, held_by=name)]
     return []
 
 

@@ -4,6 +4,7 @@ The iterations of a map are not looked at: each writes to a copy of its own.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from stepwell_schemas.states import MapState, ParallelState, PassState, ResultState, RoutedState, State
 
@@ -28,9 +29,9 @@ def writes_of(machine: Machine, *, deep: bool = True) -> Iterator[tuple[str, Tar
     while pending:
         current = pending.pop()
         for name, state in current.states.items():
-            for pointer, path in _paths(state, current.place(name)):
+            for place, path in _paths(state):
                 try:
-                    yield pointer, compile_target(path)
+                    yield pointer_to(current.pointer, "states", name, *place), _target(path)
                 except CompileProblem:
                     continue  # told where the state was lowered
             if deep and not isinstance(state, MapState):
@@ -67,13 +68,17 @@ def _other_writer(
     return inside.get(members)
 
 
-def _paths(state: State, place: str) -> Iterator[tuple[str, str]]:
+def _paths(state: State) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The places a state writes to, with where it says so."""
     if isinstance(state, ResultState) and state.result_path is not None:
-        yield pointer_to(place, "resultPath"), state.result_path
+        yield ("resultPath",), state.result_path
     if isinstance(state, PassState):
         for path in state.set:
-            yield pointer_to(place, "set", path), path
+            yield ("set", path), path
     if isinstance(state, RoutedState):
         for index, catcher in enumerate(state.catch):
             if catcher.result_path is not None:
-                yield pointer_to(place, "catch", index, "resultPath"), catcher.result_path
+                yield ("catch", index, "resultPath"), catcher.result_path
+
+
+_target = lru_cache(maxsize=4_096)(compile_target)

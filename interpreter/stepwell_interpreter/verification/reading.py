@@ -11,7 +11,7 @@ from typing import Any, Final
 from stepwell_schemas.problems import Severity
 
 from stepwell_interpreter.comparisons import COMBINATORS
-from stepwell_interpreter.failures import CompileProblem, nearest, pointer_to
+from stepwell_interpreter.failures import CompileProblem, pointer_to
 from stepwell_interpreter.paths import compile_path, is_path
 from stepwell_interpreter.paths import written as path_text
 from stepwell_interpreter.scope import place_of
@@ -48,7 +48,9 @@ class Reader:
     def environment_after(self) -> Shape:
         """The environment, in which all that was read is there."""
         after = self.environment
-        for path in self.relied:
+        for path in dict.fromkeys(self.relied):
+            holder = after.members.get(str(path[0]))
+            self.sink.work.copy(0 if holder is None else len(holder.shape.members))
             after = made_sure(after, path)
         return after
 
@@ -85,9 +87,11 @@ class Reader:
         if members is None:
             return self._query(text, pointer)
         found = lookup(self.environment, members)
-        if found.certainty not in ACCEPTED:
+        if found.certainty not in ACCEPTED and self.sink.active:
             self._tell(text, members, found, pointer, optional)
-        if not optional and found.certainty != "sure" and all(isinstance(each, str) for each in members):
+        # What nothing writes is not there after a read either: in a loop it would look as if it were.
+        unsure = found.certainty not in ("sure", "absent")
+        if not optional and unsure and all(isinstance(each, str) for each in members):
             self.relied.append(members)
         return found
 
@@ -123,7 +127,9 @@ class Reader:
         default = self.value(template["$default"], pointer_to(pointer, "$default"))
         if found.certainty == "sure":
             return found.shape
-        return default if found.certainty in ("absent", "scalar") else join(found.shape, default)
+        return (
+            default if found.certainty in ("absent", "scalar") else join(found.shape, default, self.sink.work)
+        )
 
     def _if_form(self, given: Sequence[tuple[Any, str]]) -> Shape:
         # Each side is read only when the condition says so: nothing read there can be relied on.
@@ -133,14 +139,13 @@ class Reader:
         condition, place = given[0]
         if isinstance(condition, Mapping) and ("variable" in condition or not _is_plain(condition)):
             judge = Judge(self.environment, self.sink, self.lenient)
-            judge.judge(condition, place)
-            yes_in = judge.after(condition, True) or self.environment
-            no_in = judge.after(condition, False) or self.environment
+            decided = judge.decide(condition, place)
+            yes_in, no_in = decided.yes or self.environment, decided.no or self.environment
         else:
             self.value(condition, place)
         yes = Reader(yes_in, self.sink, self.lenient).value(*given[1])
         no = Reader(no_in, self.sink, self.lenient).value(*given[2]) if len(given) > 2 else NOTHING
-        return join(yes, no)
+        return join(yes, no, self.sink.work)
 
     def _query(self, text: str, pointer: str) -> Found:
         """A path that gives a list: its plain beginning must lead somewhere."""
@@ -148,7 +153,7 @@ class Reader:
         if members is None:
             return Found("unknown", list_of(ANY))
         found = lookup(self.environment, members)
-        if found.certainty in ("absent", "scalar", "undeclared"):
+        if found.certainty in ("absent", "scalar", "undeclared") and self.sink.active:
             self._tell(prefix, members, found, pointer, False)
         shape = list_of(ANY)
         kept = next(secrets(found.shape), "")
@@ -164,7 +169,7 @@ class Reader:
         member, holder = members[found.depth], found.holder or ANY
         at = "$." + path_text(members[: found.depth])
         of_state = root == "state" and found.depth == 1
-        near = nearest(str(member), sorted(self.sink.state_names) if of_state else holder.members)
+        near = self.sink.nearest(str(member), self.sink.state_names if of_state else holder.members)
         hint = "" if of_state else _known(holder)
         if near is not None and near != member:
             hint = f"; did you mean `{near}`?"

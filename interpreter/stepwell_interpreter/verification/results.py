@@ -1,6 +1,7 @@
 """Results that go nowhere, and events that are not declared, not waited for, or taken unseen."""
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from stepwell_schemas.problems import Severity
@@ -13,13 +14,14 @@ from stepwell_schemas.states import (
     WaitState,
 )
 
-from stepwell_interpreter.failures import did_you_mean, nearest, pointer_to
+from stepwell_interpreter.failures import pointer_to
 from stepwell_interpreter.verification.facts import Facts
 from stepwell_interpreter.verification.findings import Sink
 from stepwell_interpreter.verification.graph import Machine
 from stepwell_interpreter.verification.shapes import KINDS, Member
 from stepwell_interpreter.verification.transfers import wanted_events
 
+_MOST_SHOWN = 30
 _READS_ALL_EVENTS = ("device.events",)
 
 
@@ -67,9 +69,16 @@ def check_events(machines: list[Machine], facts: Facts, sink: Sink) -> None:
 
 def _check_declared(type: str, pointer: str, declared: Mapping[str, Any], sink: Sink) -> None:
     if type not in declared:
-        message = f"the event `{type}` is not declared. {did_you_mean(type, declared)}"
-        severity: Severity = "error" if nearest(type, declared) is not None else "warning"
+        near = sink.nearest(type, declared)
+        hint = f"Did you mean `{near}`?" if near is not None else _declared(declared)
+        message = f"the event `{type}` is not declared. {hint}"
+        severity: Severity = "error" if near is not None else "warning"
         sink.add("event-undeclared", pointer, message, severity=severity)
+
+
+def _declared(events: Mapping[str, Any]) -> str:
+    shown = ", ".join(f"`{name}`" for name in sorted(islice(events, _MOST_SHOWN)))
+    return f"Allowed: {shown}{' and more' if len(events) > _MOST_SHOWN else ''}."
 
 
 def _check_match(wanted: EventWait, place: str, state: WaitState, facts: Facts, sink: Sink) -> None:

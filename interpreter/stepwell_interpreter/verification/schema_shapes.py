@@ -75,7 +75,7 @@ class _Reader:
         return ANY if shape == ANY else shape
 
     def _members(self, schema: Mapping[str, Any], name: str, depth: int) -> tuple[dict[str, Member], Rest]:
-        required = [key for key in _list(schema.get("required")) if isinstance(key, str)]
+        required = dict.fromkeys(key for key in _list(schema.get("required")) if isinstance(key, str))
         properties = schema.get("properties")
         declared = properties if isinstance(properties, Mapping) else {}
         members = {

@@ -4,11 +4,12 @@
 Shapes are immutable and share their parts, so that comparing and joining of what has not changed costs nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from stepwell_interpreter.values import brief, kind_of
+from stepwell_interpreter.verification.work import Work
 
 Rest = Literal["closed", "declared", "listed", "open"]
 """What of members that are not named: there are none; none are declared; only the required are listed; unknown."""
@@ -19,6 +20,8 @@ KINDS: Final = frozenset({"null", "boolean", "number", "text", "list", "object"}
 MOST_VALUES: Final = 24
 DEEPEST: Final = 6
 MOST_PARTS: Final = 300
+MEMBERS_PER_UNIT: Final = 8
+"""So many members of two objects are held against each other in one unit of work."""
 _OPENNESS: Final[dict[Rest, int]] = {"closed": 0, "declared": 1, "listed": 2, "open": 3}
 
 Value = tuple[str, Any]
@@ -80,21 +83,35 @@ BOOLEAN: Final = Shape(frozenset({"boolean"}))
 OBJECT: Final = Shape(frozenset({"object"}))
 
 
-def join(left: Shape, right: Shape) -> Shape:
-    """What is certain of a value that is one of two."""
-    if left is right or left == right:
+def join(left: Shape, right: Shape, work: Work | None = None) -> Shape:
+    """What is certain of a value that is one of two: `left` itself where the other adds nothing."""
+    if left is right:
         return left
+    if work is not None:
+        work.spend(1)
     if left.is_empty or right.is_empty:
         return right if left.is_empty else left
     if left is ANY or right is ANY:
-        return replace(ANY, secret=left.secret or right.secret)
-    members, rest = _joined_members(left, right)
+        secret = left.secret or right.secret
+        return replace(ANY, secret=secret) if secret else ANY
+    members, rest = _joined_members(left, right, work)
     values = None
     if left.values is not None and right.values is not None:
-        both = left.values | right.values
-        values = both if len(both) <= MOST_VALUES else None
-    secret = left.secret or right.secret
-    return Shape(left.kinds | right.kinds, members, rest, _joined_items(left, right), values, secret)
+        values = left.values | right.values
+        if len(values) > MOST_VALUES:
+            values = None
+    joined = Shape(
+        left.kinds | right.kinds,
+        members,
+        rest,
+        _joined_items(left, right, work),
+        values,
+        left.secret or right.secret,
+    )
+    same = members is left.members and joined.items is left.items and values == left.values
+    if same and (joined.kinds, rest, joined.secret) == (left.kinds, left.rest, left.secret):
+        return left
+    return joined
 
 
 def lookup(shape: Shape, path: Sequence[str | int]) -> Found:
@@ -124,8 +141,31 @@ def written(shape: Shape, path: Sequence[str | int], value: Shape, sure: bool = 
         start = ANY
     inner = written(start, others, value, sure or before is None)
     there = sure or (before is not None and before.sure)
-    members = {**shape.members, first: Member(inner, there)}
-    return replace(shape, members=members)
+    return _with_member(shape, first, Member(inner, there))
+
+
+def all_written(shape: Shape, writes: Iterable[tuple[Sequence[str | int], Shape, bool]], work: Work) -> Shape:
+    """`written` again and again, at the cost of one copy. Each path has a member."""
+    members: dict[str, Member] | None = None
+    for path, value, sure in writes:
+        first, others = path[0], path[1:]
+        if not isinstance(first, str):
+            return ANY
+        if members is None:
+            work.copy(len(shape.members))
+            members = dict(shape.members)
+        inside = members.get(first)
+        if others and inside is not None:
+            work.spend(4 * len(others))
+            work.copy(len(inside.shape.members))
+        part = replace(shape, members={} if inside is None else {first: inside})
+        members[first] = written(part, path, value, sure).members[first]
+    return shape if members is None else replace(shape, members=members)
+
+
+def same(left: Shape, right: Shape, work: Work) -> bool:
+    """Whether two shapes are equal, with the comparison counted."""
+    return join(left, right, work) is left and join(right, left, work) is right
 
 
 def made_sure(shape: Shape, path: Sequence[str | int], value: Shape | None = None) -> Shape:
@@ -140,7 +180,7 @@ def made_sure(shape: Shape, path: Sequence[str | int], value: Shape | None = Non
     after = made_sure(inner, others, value)
     if before is not None and before.sure and after is inner:
         return shape
-    return replace(shape, members={**shape.members, first: Member(after, True)})
+    return _with_member(shape, first, Member(after, True))
 
 
 def constant(value: Any) -> Shape:
@@ -206,6 +246,11 @@ def secrets(shape: Shape) -> Iterator[str]:
             pending.append(part.items)
 
 
+def _with_member(shape: Shape, name: str, member: Member) -> Shape:
+    members = {**shape.members, name: member}
+    return Shape(shape.kinds, members, shape.rest, shape.items, shape.values, shape.secret)
+
+
 def _step(shape: Shape, member: str | int) -> tuple[Certainty, Shape]:
     wanted = "object" if isinstance(member, str) else "list"
     if wanted not in shape.kinds:
@@ -226,35 +271,48 @@ def _step(shape: Shape, member: str | int) -> tuple[Certainty, Shape]:
     return certainties[shape.rest], ANY
 
 
-def _joined_members(left: Shape, right: Shape) -> tuple[Mapping[str, Member], Rest]:
-    if "object" not in left.kinds:
-        return right.members, right.rest
+def _joined_members(left: Shape, right: Shape, work: Work | None) -> tuple[Mapping[str, Member], Rest]:
     if "object" not in right.kinds:
         return left.members, left.rest
+    if "object" not in left.kinds:
+        return right.members, right.rest
     rest = max(left.rest, right.rest, key=lambda each: _OPENNESS[each])
     if left.members is right.members:
         return left.members, rest
+    if work is not None:
+        work.spend((len(left.members) + len(right.members)) // MEMBERS_PER_UNIT)
     members: dict[str, Member] = {}
+    changed = False
     for name, one in left.members.items():
         other = right.members.get(name)
-        if one is other:
-            members[name] = one
-        elif other is None:
-            members[name] = Member(one.shape if right.rest == "closed" else ANY, False)
-        else:
-            members[name] = Member(join(one.shape, other.shape), one.sure and other.sure)
+        member = one
+        if other is None:
+            member = _maybe(one, right.rest)
+        elif one is not other:
+            shape = join(one.shape, other.shape, work)
+            if shape is not one.shape or one.sure is not (one.sure and other.sure):
+                member = Member(shape, one.sure and other.sure)
+        changed = changed or member is not one
+        members[name] = member
     for name, other in right.members.items():
         if name not in left.members:
-            members[name] = Member(other.shape if left.rest == "closed" else ANY, False)
-    return members, rest
+            changed = True
+            members[name] = _maybe(other, left.rest)
+    return members if changed else left.members, rest
 
 
-def _joined_items(left: Shape, right: Shape) -> Shape | None:
+def _maybe(member: Member, rest: Rest) -> Member:
+    """A member that is only in one of two objects; `rest` is what the other says of such."""
+    shape = member.shape if rest == "closed" else ANY
+    return member if shape is member.shape and not member.sure else Member(shape, False)
+
+
+def _joined_items(left: Shape, right: Shape, work: Work | None) -> Shape | None:
     if "list" not in left.kinds or "list" not in right.kinds:
         return left.items if "list" in left.kinds else right.items
     if left.items is None or right.items is None:
         return None
-    return join(left.items, right.items)
+    return join(left.items, right.items, work)
 
 
 def _article(word: str) -> str:

@@ -3,10 +3,11 @@
 An ignore that has no reason, names no check, silences nothing or may not silence is itself told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 from stepwell_schemas.problems import Problem
-from stepwell_schemas.workflow import Ignore, WorkflowDefinition
+from stepwell_schemas.workflow import WorkflowDefinition
 
 from stepwell_interpreter.failures import did_you_mean, pointer_to
 from stepwell_interpreter.verification.findings import (
@@ -18,11 +19,15 @@ from stepwell_interpreter.verification.findings import (
 
 
 def silence(
-    definition: WorkflowDefinition, problems: Sequence[Problem]
+    definition: WorkflowDefinition, problems: Sequence[Problem], incomplete: Collection[str] = ()
 ) -> tuple[list[Problem], list[VerificationProblem]]:
-    """The problems that are left, and what is wrong with the ignores."""
+    """The problems that are left, and what is wrong with the ignores.
+
+    Of the codes in `incomplete` there are more problems than these: an ignore may be about one of those.
+    """
     sink = Sink()
-    left = list(problems)
+    gone: set[int] = set()
+    places = _places(problems)
     for index, ignore in enumerate(definition.checks.ignore):
         place = pointer_to("/checks/ignore", index)
         if not (ignore.reason or "").strip():
@@ -34,21 +39,19 @@ def silence(
                 message = f"there is no check `{ignore.code}`. {did_you_mean(ignore.code, known)}"
                 sink.add("ignore-unknown-code", pointer_to(place, "code"), message)
                 continue
-        _apply(ignore, place, left, sink)
+        at = ignore.at if ignore.at is None or not ignore.at.startswith("/") else ignore.at.rstrip("/")
+        meant = [number for number in places.get((ignore.code, at), ()) if number not in gone]
+        if not meant and ignore.code not in incomplete:
+            where = "" if ignore.at is None else f" at {ignore.at}"
+            sink.add("ignore-unused", place, f"there is no finding `{ignore.code}`{where}")
+        for number in meant:
+            if may_silence(problems[number]):
+                gone.add(number)
+            else:
+                message = f"`{ignore.code}` cannot be silenced: it is an error that no run would survive"
+                sink.add("ignore-refused", place, message)
+    left = [problem for number, problem in enumerate(problems) if number not in gone]
     return left, list(sink.found.values())
-
-
-def _apply(ignore: Ignore, place: str, left: list[Problem], sink: Sink) -> None:
-    meant = [problem for problem in left if problem.code == ignore.code and _is_at(problem, ignore.at)]
-    if not meant:
-        where = "" if ignore.at is None else f" at {ignore.at}"
-        sink.add("ignore-unused", place, f"there is no finding `{ignore.code}`{where}")
-    for problem in meant:
-        if may_silence(problem):
-            left.remove(problem)
-        else:
-            message = f"`{problem.code}` cannot be silenced: it is an error that no run would survive"
-            sink.add("ignore-refused", place, message)
 
 
 def may_silence(problem: Problem) -> bool:
@@ -58,11 +61,16 @@ def may_silence(problem: Problem) -> bool:
     return problem.code in CHECKS and CHECKS[problem.code].silenceable
 
 
-def _is_at(problem: Problem, at: str | None) -> bool:
-    """`at` is a JSON pointer of the place or what holds it, or the name of a state."""
-    if at is None:
-        return True
-    if at.startswith("/"):
-        return problem.pointer == at or problem.pointer.startswith(at.rstrip("/") + "/")
-    state = pointer_to("/states", at)
-    return problem.pointer.endswith(state) or f"{state}/" in problem.pointer
+def _places(problems: Sequence[Problem]) -> dict[tuple[str, str | None], list[int]]:
+    """What an ignore may say -> the problems: a code with the pointer of the place or of what holds it, the name
+    of a state around it, or nothing."""
+    places: dict[tuple[str, str | None], list[int]] = {}
+    for number, problem in enumerate(problems):
+        members = problem.pointer.split("/")
+        ways: set[str | None] = {None, *("/".join(members[:end]) for end in range(1, len(members) + 1))}
+        for before, member in pairwise(members):
+            if before == "states":
+                ways.add(member.replace("~1", "/").replace("~0", "~"))
+        for way in ways:
+            places.setdefault((problem.code, way), []).append(number)
+    return places

@@ -21,10 +21,10 @@ from stepwell_schemas.states import (
 )
 from stepwell_schemas.words import is_template
 
-from stepwell_interpreter.failures import CompileProblem, nearest, pointer_to
+from stepwell_interpreter.failures import CompileProblem, pointer_to
 from stepwell_interpreter.paths import compile_members
 from stepwell_interpreter.verification.choices import leaves_nothing_over
-from stepwell_interpreter.verification.conditions import Judge, after
+from stepwell_interpreter.verification.conditions import Judge
 from stepwell_interpreter.verification.dataflow import Ends, Flow, Route, Step, weakened
 from stepwell_interpreter.verification.exposure import exposed_by_activity, exposed_by_end
 from stepwell_interpreter.verification.facts import CAUGHT, with_root
@@ -38,12 +38,12 @@ from stepwell_interpreter.verification.shapes import (
     OBJECT,
     Member,
     Shape,
+    all_written,
     closed,
     constant,
     join,
     list_of,
     lookup,
-    written,
 )
 
 _MOST_BRANCHES_APART = 24
@@ -155,7 +155,7 @@ def _check_match(wanted: EventWait, place: str, reader: Reader, flow: Flow) -> N
             continue  # told where the match was compiled
         if found.certainty in ("absent", "undeclared", "unpromised", "scalar"):
             names = (found.holder or ANY).members
-            near = nearest(key.split(".")[-1], names)
+            near = flow.sink.nearest(key.split(".")[-1], names)
             if found.certainty == "unpromised" and near is None:
                 continue
             hint = f"; did you mean `{near}`?" if near is not None else ""
@@ -187,16 +187,20 @@ def _choice(name: str, state: ChoiceState, place: str, environment: Shape, flow:
             flow.sink.add("rule-unreachable", where, "the rules before it take everything")
             routes.append(Route(rule.next, environment))
             continue
-        Judge(left, flow.sink).judge(document, where)
-        routes.append(Route(rule.next, after(left, document, True) or left))
-        left = after(left, document, False)
+        decided = Judge(left, flow.sink).decide(document, where)
+        routes.append(Route(rule.next, decided.yes or left))
+        left = decided.no
     rest = left or environment
     if state.default is not None:
         if left is None:
             message = "the rules take everything; the default is never used"
             flow.sink.add("default-unreachable", pointer_to(place, "default"), message)
         return Step([*routes, Route(state.default, rest)], environment)
-    if left is not None and not leaves_nothing_over(state.choices, flow.facts, environment):
+    if (
+        flow.sink.active
+        and left is not None
+        and not leaves_nothing_over(state.choices, flow.facts, environment)
+    ):
         flow.sink.add("choice-without-default", place, f"`{name}` has no default, and all its rules may fail")
     return Step(routes, environment)
 
@@ -205,38 +209,49 @@ def _parallel(name: str, state: ParallelState, place: str, environment: Shape, f
     reader = Reader(environment, flow.sink)
     _check_duration(state.timeout, pointer_to(place, "timeout"), reader)
     _check_retries(state.retry or (), pointer_to(place, "retry"), environment, flow)
-    # While a branch runs, the others may have written what they write: whether and what is not known.
-    before = flow.branch_writes(name, state)
-    entries = []
-    if len(state.branches) > _MOST_BRANCHES_APART:
-        everything = {path: ANY for paths in before.values() for path in paths}
-        entries = [weakened(environment, everything)] * len(state.branches)
-    for branch in state.branches if not entries else ():
-        others = {path: ANY for other, paths in before.items() if other != branch for path in paths}
-        entries.append(weakened(environment, others))
-    ends = flow.inner(name, state, entries)
+    ends = flow.inner(name, state, _branch_entries(name, state, environment, flow))
     all_writes: dict[Written, Shape] = {}
     for each in ends:
         all_writes |= each.writes
         flow.pass_on(each.writes)
-    failed = weakened(environment, all_writes)
+    failed = weakened(environment, all_writes, flow.work)
     if any(each.environment is None for each in ends) and state.failure == "failFast":
         return Step([], failed)
-    known = failed if state.failure != "failFast" else _after_branches(environment, ends)
+    known = failed if state.failure != "failFast" else _after_branches(environment, ends, flow)
     result = _branch_results(state, ends)
     return Step([_kept(state, place, known, result, flow)], failed)
 
 
-def _after_branches(environment: Shape, ends: Sequence[Ends]) -> Shape:
+def _branch_entries(name: str, state: ParallelState, environment: Shape, flow: Flow) -> list[Shape]:
+    """While a branch runs, the others may have written what they write: whether and what is not known."""
+    if flow.rough:
+        return [environment] * len(state.branches)
+    before = flow.branch_writes(name, state)
+    if len(state.branches) > _MOST_BRANCHES_APART:
+        everything = {path: ANY for paths in before.values() for path in paths}
+        return [weakened(environment, everything, flow.work)] * len(state.branches)
+    return [
+        weakened(
+            environment,
+            {path: ANY for other, paths in before.items() if other != branch for path in paths},
+            flow.work,
+        )
+        for branch in state.branches
+    ]
+
+
+def _after_branches(environment: Shape, ends: Sequence[Ends], flow: Flow) -> Shape:
     """What is known once every branch has ended well: each has written what it has written."""
-    document = environment.members["state"].shape
+    writes: list[tuple[Written, Shape, bool]] = []
     for each in ends:
         assert each.environment is not None
         after_branch = each.environment.members["state"].shape
+        flow.work.spend(8 * len(each.writes))
         for path, value in each.writes.items():
             found = lookup(after_branch, path)
             sure = found.certainty == "sure"
-            document = written(document, path, found.shape if sure else value, sure)
+            writes.append((path, found.shape if sure else value, sure))
+    document = all_written(environment.members["state"].shape, writes, flow.work)
     return with_root(environment, state=document)
 
 
@@ -273,8 +288,8 @@ def _compensation(name: str, state: CompensationState, place: str, environment: 
         scope = environment
         if step.when is not None:
             document = flow.facts.document_of(step.when)
-            Judge(environment, flow.sink).judge(document, pointer_to(where, "when"))
-            scope = after(environment, document, True) or environment
+            decided = Judge(environment, flow.sink).decide(document, pointer_to(where, "when"))
+            scope = decided.yes or environment
         reader = Reader(scope, flow.sink)
         given = closed()
         if "input" in step.model_fields_set:

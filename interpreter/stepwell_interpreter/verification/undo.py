@@ -1,5 +1,6 @@
 """Compensation: what is not undone although it could be, undos that never run, compensations with nothing to undo."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stepwell_schemas.states import CompensationState, FailState, TaskState
@@ -38,18 +39,19 @@ def check_undo(machines: list[Machine], facts: Facts, sink: Sink) -> None:
         where = pointer_to(first.machine.place(first.name), "compensateWith")
         message = "no state runs what compensateWith notes: there is no compensation with steps: auto"
         sink.add("undo-never-run", where, message)
+    before = _Order(undoable, [place for place, _ in automatic])
     for place, state in automatic:
-        if not _anything_before(place, state, undoable):
+        if not before.may_begin_before(place, branch_only=state.scope == "branch"):
             message = f"no task with compensateWith can have completed when `{place.name}` is entered"
             sink.add("nothing-to-undo", place.machine.place(place.name), message)
     if automatic:
         _check_failing(machines[0], undoable, sink)
-    ends = [place for place, _ in automatic]
+    order = _Order([place for place, _ in tasks], [place for place, _ in automatic])
     for place, state in tasks:
         partners = set(facts.undone_by.get(state.activity or "", ()))
         if state.compensate_with is not None or not partners or partners & given:
             continue
-        if any(_may_follow(place, end) for end in ends):
+        if order.may_end_after(place):
             partner = min(partners)
             message = (
                 f"`{state.activity}` can be undone by `{partner}`, but a compensation that follows does not"
@@ -83,10 +85,8 @@ def _check_failing(root: Machine, undoable: list[_Place], sink: Sink) -> None:
         if task.machine.pointer == root.pointer:
             begin += _after_success(task)
         else:
-            machine = task.machine
-            while machine.holder is not None and machine.holder.pointer != root.pointer:
-                machine = machine.holder
-            begin += [edge.target for edge in root.edges[_holding_state(machine)]]
+            *_, (_, names) = _levels(task)
+            begin += names
     undone = {
         name
         for name, state in root.states.items()
@@ -98,48 +98,75 @@ def _check_failing(root: Machine, undoable: list[_Place], sink: Sink) -> None:
             sink.add("fail-without-undo", root.place(name), message)
 
 
-def _anything_before(place: _Place, state: CompensationState, undoable: list[_Place]) -> bool:
-    for task in undoable:
-        if state.scope == "branch" and not _within(task.machine, place.machine):
-            continue
-        if _may_follow(task, place):
+class _Order:
+    """Which of some compensations can be entered after which of some tasks have completed.
+
+    Of a state in a machine that does not hold the task this is a guess: yes, it may run beside or after it.
+    """
+
+    def __init__(self, tasks: list[_Place], compensations: list[_Place]) -> None:
+        self._tasks = len(tasks)
+        self._inside: dict[str, int] = {}
+        self._starts: dict[str, set[str]] = {}
+        self._after: dict[str, set[str]] = {}
+        self._ends: dict[str, set[str]] = {}
+        self._leading: dict[str, set[str]] = {}
+        for place in compensations:
+            self._ends.setdefault(place.machine.pointer, set()).add(place.name)
+        for task in tasks:
+            for machine, names in _levels(task):
+                if machine.pointer in self._ends:
+                    self._inside[machine.pointer] = self._inside.get(machine.pointer, 0) + 1
+                    self._starts.setdefault(machine.pointer, set()).update(names)
+
+    def may_begin_before(self, compensation: _Place, *, branch_only: bool) -> bool:
+        """Whether any of the tasks can have completed before; `branch_only`: of those within its machine."""
+        machine = compensation.machine
+        if not branch_only and self._inside.get(machine.pointer, 0) < self._tasks:
             return True
-    return False
+        if machine.pointer not in self._after:
+            self._after[machine.pointer] = machine.reached_from(self._starts.get(machine.pointer, ()))
+        return compensation.name in self._after[machine.pointer]
+
+    def may_end_after(self, task: _Place) -> bool:
+        """Whether any of the compensations can be entered after the task."""
+        holding = [(machine, names) for machine, names in _levels(task) if machine.pointer in self._ends]
+        if len(holding) < len(self._ends):
+            return True
+        for machine, names in holding:
+            if machine.pointer not in self._leading:
+                self._leading[machine.pointer] = _leading_to(machine, self._ends[machine.pointer])
+            if not self._leading[machine.pointer].isdisjoint(names):
+                return True
+        return False
 
 
-def _may_follow(task: _Place, later: _Place) -> bool:
-    """Whether a state can be entered after a task has completed. Of states in inner machines this is a guess: yes."""
+def _levels(task: _Place) -> Iterator[tuple[Machine, list[str]]]:
+    """The machines around a task, inner before outer, each with the states that may come next in it."""
     machine, names = task.machine, _after_success(task)
     while True:
-        if machine.pointer == later.machine.pointer:
-            return later.name in machine.reached_from(names)
+        yield machine, names
         if machine.holder is None:
-            # What is asked for stands further inside, in a state that may run beside or after the task.
-            return True
-        if _within(later.machine, machine):
-            return True
-        holder = _holding_state(machine)
-        names = [edge.target for edge in machine.holder.edges[holder]]
+            return
+        names = [edge.target for edge in machine.holder.edges[machine.held_by]]
         machine = machine.holder
+
+
+def _leading_to(machine: Machine, names: Iterable[str]) -> set[str]:
+    """These states and all that lead to them."""
+    sources: dict[str, list[str]] = {}
+    for name, edges in machine.edges.items():
+        for edge in edges:
+            sources.setdefault(edge.target, []).append(name)
+    leading: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in leading:
+            leading.add(name)
+            pending += sources.get(name, ())
+    return leading
 
 
 def _after_success(task: _Place) -> list[str]:
     return [edge.target for edge in task.machine.edges[task.name] if edge.way not in ERROR_WAYS]
-
-
-def _holding_state(machine: Machine) -> str:
-    assert machine.holder is not None
-    return next(
-        name
-        for name in machine.holder.states
-        if machine.pointer == (place := machine.holder.place(name)) or machine.pointer.startswith(place + "/")
-    )
-
-
-def _within(inner: Machine, outer: Machine) -> bool:
-    machine: Machine | None = inner
-    while machine is not None:
-        if machine.pointer == outer.pointer:
-            return True
-        machine = machine.holder
-    return False

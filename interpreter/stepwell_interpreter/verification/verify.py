@@ -4,18 +4,20 @@ Pure and total. Each check stands in a module of its own; the codes and their he
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.workflow import WorkflowDefinition
 
 from stepwell_interpreter.verification.choices import check_choices
-from stepwell_interpreter.verification.dataflow import Flow, TooMuchWork
+from stepwell_interpreter.verification.dataflow import Flow
 from stepwell_interpreter.verification.errors import check_default_retries, check_errors
 from stepwell_interpreter.verification.facts import Facts, with_root
 from stepwell_interpreter.verification.findings import CHECKS, Sink, VerificationProblem
 from stepwell_interpreter.verification.fitting import misfits
-from stepwell_interpreter.verification.graph import machines_of
+from stepwell_interpreter.verification.graph import Machine, machines_of
 from stepwell_interpreter.verification.loops import check_loops
 from stepwell_interpreter.verification.parallel_writes import check_parallel_writes
 from stepwell_interpreter.verification.reading import Reader
@@ -25,35 +27,62 @@ from stepwell_interpreter.verification.shapes import ANY, Shape, closed, join
 from stepwell_interpreter.verification.timing import check_configuration, check_timing
 from stepwell_interpreter.verification.transfers import transfer
 from stepwell_interpreter.verification.undo import check_undo
+from stepwell_interpreter.verification.work import MOST_ROUGH_WORK, MOST_WORK_ON_RULES, TooMuchWork, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found. Of the codes in `incomplete` there is more than that."""
+
+    problems: list[VerificationProblem]
+    incomplete: frozenset[str]
 
 
 def verify(
     definition: WorkflowDefinition, document: Mapping[str, Any], activities: Mapping[str, ActivityDescription]
-) -> list[VerificationProblem]:
-    """Every finding, in the order of the document. `checks.ignore` is not yet applied; see `silencing`."""
+) -> Verified:
+    """All findings. `checks.ignore` is not yet applied; see `silencing`."""
     sink = Sink()
     facts = Facts(definition, activities)
     machines = machines_of(definition)
     check_keywords(facts, sink)
     _check_start(facts, sink)
-    flow = Flow(facts, sum(len(machine.states) for machine in machines), transfer)
-    try:
-        flow.run(machines[0], sink)
-    except TooMuchWork:
-        message = "the loops of nested states are too many to follow; paths and types were not all looked at"
-        sink.add("too-complex", "/states", message)
+    _follow(machines[0], facts, sink)
     check_configuration(facts, sink)
     check_default_retries(facts, sink)
     check_events(machines, facts, sink)
     check_undo(machines, facts, sink)
+    rules = Work(MOST_WORK_ON_RULES)
     for machine in machines:
         check_results(machine, facts, sink)
-        check_choices(machine, facts, sink)
+        _check_choices(machine, facts, sink, rules)
         check_loops(machine, facts, sink)
         check_errors(machine, facts, sink)
         check_timing(machine, facts, sink)
         check_parallel_writes(machine, sink)
-    return [_placed(problem, document) for problem in sink.found.values()]
+    return Verified([_placed(problem, document) for problem in sink.found.values()], frozenset(sink.capped))
+
+
+def _follow(root: Machine, facts: Facts, sink: Sink) -> None:
+    """Paths and types along the routes; where these are too many to follow, of each state by itself."""
+    try:
+        Flow(facts, transfer).run(root, sink)
+    except TooMuchWork:
+        message = "too much to follow; paths and types were looked at for each state by itself only"
+        sink.add("too-complex", "/states", message)
+        sink.work = Work(MOST_ROUGH_WORK)
+        # What was told before the work ran out is true all the same.
+        with suppress(TooMuchWork):
+            Flow(facts, transfer).run_roughly(root, sink)
+    sink.work, sink.muted = Work(), frozenset()
+
+
+def _check_choices(machine: Machine, facts: Facts, sink: Sink, work: Work) -> None:
+    try:
+        check_choices(machine, facts, sink, work)
+    except TooMuchWork:
+        message = "too many rules to hold each against those before it; not all of them were looked at"
+        sink.add("too-complex", "/states", message)
 
 
 def _check_start(facts: Facts, sink: Sink) -> None:
