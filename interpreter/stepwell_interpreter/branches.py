@@ -8,9 +8,9 @@ from stepwell_schemas.instance import Frame
 from stepwell_interpreter.agenda import Ended, Enter, Failed
 from stepwell_interpreter.draft import Draft
 from stepwell_interpreter.failures import BRANCH_FAILED, TIMEOUT, StateFailure
-from stepwell_interpreter.flow import fail, give_up, give_up_below, leave, note_entered
+from stepwell_interpreter.flow import fail, give_up, give_up_below, leave
 from stepwell_interpreter.program import MapStep, ParallelStep
-from stepwell_interpreter.trace import note
+from stepwell_interpreter.trace import note, note_entered
 
 TIMEOUT_TIMER = "timeout"
 

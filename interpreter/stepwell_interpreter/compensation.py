@@ -15,10 +15,10 @@ from stepwell_interpreter.agenda import Failed
 from stepwell_interpreter.draft import Draft, check_size
 from stepwell_interpreter.error_routes import back_off
 from stepwell_interpreter.failures import StateFailure
-from stepwell_interpreter.flow import end_instance, leave, note_entered
+from stepwell_interpreter.flow import end_instance, leave
 from stepwell_interpreter.program import Call, CompensationStep, TaskStep
 from stepwell_interpreter.task import dispatch, note_scheduled, note_started, overdue
-from stepwell_interpreter.trace import note
+from stepwell_interpreter.trace import note, note_entered
 
 
 def enter(draft: Draft, frame: Frame, step: CompensationStep) -> None:

@@ -96,8 +96,7 @@ def compile_source(
     if loaded.asl is not None:
         free = resources is ANY or (activities is None and not loaded.asl.resources)
         return _compile_asl(loaded, loaded.asl, known, file, ANY if free else loaded.asl.resources)
-    if loaded.definition is None:
-        return Compiled(None, loaded.problems, loaded)
+    assert loaded.definition is not None, "a native document without errors has its model"
     try:
         program = lower(loaded.definition, known, content_hash(loaded.document))
     except DefinitionProblems as raised:

@@ -60,12 +60,12 @@ class DataFlow(Protocol):
         """Trace what only some dialects tell."""
         ...
 
-    def entered(self, draft: "Draft", frame: "Frame") -> dict[str, Any]:
-        """What the trace says of a state that is entered, beside the usual."""
+    def entered(self, draft: "Draft", frame: "Frame", entry: dict[str, Any]) -> None:
+        """Say more in the trace entry of a state that is entered."""
         ...
 
-    def exited(self, frame: "Frame") -> dict[str, Any]:
-        """What the trace says of a state that is left, beside the usual."""
+    def exited(self, frame: "Frame", entry: dict[str, Any]) -> None:
+        """Say more in the trace entry of a state that is left."""
         ...
 
     def units(self, draft: "Draft", frame: "Frame", step: "MapStep", items: list[Any]) -> list[Any]:
@@ -146,11 +146,11 @@ class NativeFlow:
     def tell(self, draft: "Draft", type: str, frame: "Frame", **details: Any) -> None:
         return None
 
-    def entered(self, draft: "Draft", frame: "Frame") -> dict[str, Any]:
-        return {}
+    def entered(self, draft: "Draft", frame: "Frame", entry: dict[str, Any]) -> None:
+        return None
 
-    def exited(self, frame: "Frame") -> dict[str, Any]:
-        return {}
+    def exited(self, frame: "Frame", entry: dict[str, Any]) -> None:
+        return None
 
     def units(self, draft: "Draft", frame: "Frame", step: "MapStep", items: list[Any]) -> list[Any]:
         size = step.batch_size

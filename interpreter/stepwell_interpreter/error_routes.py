@@ -14,7 +14,7 @@ from stepwell_interpreter.draft import Draft
 from stepwell_interpreter.failures import StateFailure, matches_error
 from stepwell_interpreter.program import RetryRule, Step
 from stepwell_interpreter.retry import delay_ms
-from stepwell_interpreter.trace import note
+from stepwell_interpreter.trace import note, note_exited
 
 
 def route(draft: Draft, failed: Failed) -> None:
@@ -74,7 +74,7 @@ def lead_on(draft: Draft, failed: Failed, step: Step, next: str, by: str, kept: 
     frame = failed.frame
     note(draft, "ErrorCaught", frame, error=failed.error, cause=failed.cause, by=by, next=next)
     step.data.hand(frame, kept)
-    note(draft, step.word + "StateExited", frame, **step.data.exited(frame), next=next)
+    note_exited(draft, frame, step, next)
     frame.error = {"error": failed.error, "cause": failed.cause, "state": frame.state}
     draft.agenda.append(Enter(frame, next))
 

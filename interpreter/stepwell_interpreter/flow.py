@@ -9,12 +9,11 @@ from stepwell_schemas.commands import CancelActivity, CancelChild, ClearTimer
 from stepwell_schemas.instance import Frame
 
 from stepwell_interpreter.agenda import Ended, Enter
-from stepwell_interpreter.data_flow import NATIVE
 from stepwell_interpreter.draft import Draft
 from stepwell_interpreter.failures import StateFailure
 from stepwell_interpreter.program import Step
 from stepwell_interpreter.scope import MISSING
-from stepwell_interpreter.trace import note, note_execution, write
+from stepwell_interpreter.trace import note, note_execution, note_exited
 
 INSTANCE_TIMER = "timeout"
 """The timer of the whole instance; those of frames have slashes in their names."""
@@ -38,13 +37,8 @@ def go_on(
     """Leave the state for `next`, or where that is None end the machine with the result."""
     draft.disarm_all(frame)
     frame.waits = []
-    data = step.data
-    data.hand(frame, result)
-    entry = {"type": step.word + "StateExited", "state": frame.state, "frame": frame.id, **details}
-    if data is not NATIVE:
-        entry.update(data.exited(frame))
-    entry["next"] = next
-    write(draft, entry, frame)
+    step.data.hand(frame, result)
+    note_exited(draft, frame, step, next, **details)
     if next is None:
         draft.agenda.append(Ended(frame, result))
     else:
@@ -54,14 +48,6 @@ def go_on(
 def fail(draft: Draft, frame: Frame, step: Step, failure: StateFailure) -> None:
     """The state failed by an expression of its own."""
     draft.agenda.append(step.data.failure(draft, frame, failure))
-
-
-def note_entered(draft: Draft, frame: Frame, step: Step) -> None:
-    """Trace that the frame's state was entered."""
-    entry = {"type": step.word + "StateEntered", "state": frame.state, "frame": frame.id}
-    if step.data is not NATIVE:
-        entry.update(step.data.entered(draft, frame))
-    write(draft, entry, frame)
 
 
 def give_up(draft: Draft, frame: Frame, *, undo_children: bool) -> None:

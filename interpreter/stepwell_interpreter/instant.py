@@ -7,10 +7,10 @@ from stepwell_schemas.instance import Frame
 from stepwell_interpreter.agenda import Ended
 from stepwell_interpreter.draft import Draft, check_size
 from stepwell_interpreter.failures import NO_CHOICE_MATCHED, StateFailure
-from stepwell_interpreter.flow import fail, go_on, note_entered
+from stepwell_interpreter.flow import fail, go_on
 from stepwell_interpreter.program import ChoiceStep, FailStep, PassStep, SucceedStep
 from stepwell_interpreter.scope import MISSING
-from stepwell_interpreter.trace import note
+from stepwell_interpreter.trace import note, note_entered
 
 
 def choose(draft: Draft, frame: Frame, step: ChoiceStep) -> None:

@@ -15,10 +15,10 @@ from stepwell_interpreter.branches import TIMEOUT_TIMER, arm_timeout, gather
 from stepwell_interpreter.branches import timer_fired as all_timed_out
 from stepwell_interpreter.draft import Draft, check_size
 from stepwell_interpreter.failures import DATA_LIMIT_EXCEEDED, ITEM_READER_FAILED, StateFailure
-from stepwell_interpreter.flow import fail, give_up_below, leave, note_entered
+from stepwell_interpreter.flow import fail, give_up_below, leave
 from stepwell_interpreter.program import Call, MapStep
 from stepwell_interpreter.task import dispatch, overdue
-from stepwell_interpreter.trace import note
+from stepwell_interpreter.trace import note, note_entered
 from stepwell_interpreter.values import described
 
 MAX_ITEMS: Final = 10_000

@@ -21,9 +21,9 @@ from stepwell_interpreter.failures import (
     TIMEOUT,
     StateFailure,
 )
-from stepwell_interpreter.flow import fail, leave, note_entered
+from stepwell_interpreter.flow import fail, leave
 from stepwell_interpreter.program import Call, ChildFlow, Step, TaskStep
-from stepwell_interpreter.trace import note
+from stepwell_interpreter.trace import note, note_entered
 
 MAX_LOSSES: Final = 5
 """So many workers may die over one attempt; then it is the activity's fault."""

@@ -5,6 +5,7 @@ from typing import Any, Final
 from stepwell_schemas.instance import Frame
 
 from stepwell_interpreter.draft import Draft
+from stepwell_interpreter.program import Step
 
 _KINDS: Final = ("Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map")
 NUMBERED: Final = frozenset(
@@ -21,20 +22,34 @@ NUMBERED: Final = frozenset(
 
 def note(draft: Draft, type: str, frame: Frame, **details: Any) -> None:
     """Something happened in a frame's state."""
-    write(draft, {"type": type, "state": frame.state, "frame": frame.id, **details}, frame)
+    _append(draft, frame, {"type": type, "state": frame.state, "frame": frame.id, **details})
 
 
-def write(draft: Draft, entry: dict[str, Any], frame: Frame) -> None:
-    """An entry that is made already, for what happens in every step."""
-    if draft.program.scopes[frame.scope].numbered:
-        _number(draft, entry)
-    draft.trace.append(entry)
+def note_entered(draft: Draft, frame: Frame, step: Step) -> None:
+    """A frame's state was entered."""
+    entry: dict[str, Any] = {"type": step.word + "StateEntered", "state": frame.state, "frame": frame.id}
+    step.data.entered(draft, frame, entry)
+    _append(draft, frame, entry)
+
+
+def note_exited(draft: Draft, frame: Frame, step: Step, next: str | None, **details: Any) -> None:
+    """A frame's state was left for `next`, or at its machine's end."""
+    entry = {"type": step.word + "StateExited", "state": frame.state, "frame": frame.id, **details}
+    step.data.exited(frame, entry)
+    entry["next"] = next
+    _append(draft, frame, entry)
 
 
 def note_execution(draft: Draft, type: str, **details: Any) -> None:
     """Something happened to the instance as a whole."""
     entry = {"type": type, **details}
     if draft.program.scopes[""].numbered:
+        _number(draft, entry)
+    draft.trace.append(entry)
+
+
+def _append(draft: Draft, frame: Frame, entry: dict[str, Any]) -> None:
+    if draft.program.scopes[frame.scope].numbered:
         _number(draft, entry)
     draft.trace.append(entry)
 

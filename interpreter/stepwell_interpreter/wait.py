@@ -12,11 +12,11 @@ from stepwell_schemas.records import EventOffered
 from stepwell_interpreter.agenda import Failed
 from stepwell_interpreter.draft import Draft
 from stepwell_interpreter.failures import TIMEOUT, StateFailure
-from stepwell_interpreter.flow import fail, go_on, leave, note_entered
+from stepwell_interpreter.flow import fail, go_on, leave
 from stepwell_interpreter.matching import matches
 from stepwell_interpreter.program import WaitEvent, WaitStep
 from stepwell_interpreter.scope import Scope
-from stepwell_interpreter.trace import note
+from stepwell_interpreter.trace import note, note_entered
 
 MAX_KEPT: Final = 1_000
 """Events raised for one instance that may wait for a wait."""

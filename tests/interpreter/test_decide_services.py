@@ -9,7 +9,8 @@ from stepwell_interpreter.program import Program
 from stepwell_interpreter.simulation.outcomes import Outcome
 from stepwell_interpreter.simulation.world import World
 from stepwell_interpreter.task import nesting
-from stepwell_schemas.records import CallbackSignalled
+from stepwell_schemas.catalog import ActivityDescription
+from stepwell_schemas.records import CallbackSignalled, TimerFired
 
 ECHO = {"StartAt": "I", "States": {"I": {"Type": "Pass", "End": True}}}
 APART = {**ECHO, "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
@@ -211,3 +212,20 @@ def test_waits_that_are_over_already_are_no_waits() -> None:
     world = World(program({"A": {"Type": "Wait", "Seconds": 0, "Next": "A"}}))
     id = world.start({})
     assert ended(world, id)[2] == "States.Runtime"
+
+
+def test_the_heartbeat_of_a_reader_is_watched_as_a_tasks_is() -> None:
+    resources = {"arn:aws:states:::s3:getObject": "s3.read"}
+    beating = {"s3.read": ActivityDescription(name="s3.read", heartbeat_seconds=10)}
+    document = {"StartAt": "A", "States": {"A": {**READING, "End": True}}}
+    lowered = lower_asl(
+        document, id="a", version="1.0.0", program_hash="a", activities=beating, resources=resources
+    )
+    world = World(lowered)
+    id = world.start({})
+    sign_ms, due_ms = world.now_ms + 5_000, world.now_ms + 10_000
+    record = TimerFired(due_ms, "0/1/heartbeat", due_ms, world.now_ms, heartbeat_ms=sign_ms)
+    assert world.apply(id, record).answer == "accepted"
+    assert world.instances[id].frames["0"].work["timers"]["heartbeat"] == sign_ms + 10_000
+    world.run()
+    assert ended(world, id)[2] == "States.ItemReaderFailed"

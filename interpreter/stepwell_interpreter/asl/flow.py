@@ -133,16 +133,18 @@ class AslFlow:
     def tell(self, draft: Draft, type: str, frame: Frame, **details: Any) -> None:
         note(draft, type, frame, **details)
 
-    def entered(self, draft: Draft, frame: Frame) -> dict[str, Any]:
+    def entered(self, draft: Draft, frame: Frame, entry: dict[str, Any]) -> None:
         # The entry that is being written gets the next number; the causes of this state's failures name it.
         frame.work["entered"] = draft.instance.events + 1 if self.told else 2
-        return {"input": frame.data} if self.told else {}
+        if self.told:
+            entry["input"] = frame.data
 
-    def exited(self, frame: Frame) -> dict[str, Any]:
-        if not self.told:
-            return {}
-        assigned = frame.work.get("assigned")
-        return {"output": frame.data} if assigned is None else {"output": frame.data, "assigned": assigned}
+    def exited(self, frame: Frame, entry: dict[str, Any]) -> None:
+        if self.told:
+            entry["output"] = frame.data
+            assigned = frame.work.get("assigned")
+            if assigned is not None:
+                entry["assigned"] = assigned
 
     def units(self, draft: Draft, frame: Frame, step: MapStep, items: list[Any]) -> list[Any]:
         if self.batcher is None:

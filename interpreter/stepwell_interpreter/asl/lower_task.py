@@ -57,7 +57,8 @@ def call_of(found: Integration, lowering: Lowering) -> Call:
     assert found.activity is not None
     described = lowering.described(found.activity)
     timeout = described.timeout_seconds or LONGEST_SECONDS
-    return Call(found.activity, None, described.queue, fixed(timeout), None, ())
+    heartbeat = None if described.heartbeat_seconds is None else fixed(described.heartbeat_seconds)
+    return Call(found.activity, None, described.queue, fixed(timeout), heartbeat, ())
 
 
 def _call(

@@ -46,11 +46,11 @@ class InspectedAslFlow(AslFlow):
 
     notes: Notes
 
-    def entered(self, draft: "Draft", frame: Frame) -> dict[str, Any]:
+    def entered(self, draft: "Draft", frame: Frame, entry: dict[str, Any]) -> None:
         if self.notes.variables and frame.variables is None:
             frame.variables = dict(self.notes.variables)
         self.notes.see("input", frame.data)
-        return AslFlow.entered(self, draft, frame)
+        AslFlow.entered(self, draft, frame, entry)
 
     def begin(self, draft: "Draft", frame: Frame, step: "Step") -> Any:
         scope = self.scope(draft, frame, "input")
@@ -126,11 +126,10 @@ class InspectedNativeFlow(NativeFlow):
     def __init__(self, notes: Notes) -> None:
         self.notes = notes
 
-    def entered(self, draft: "Draft", frame: Frame) -> dict[str, Any]:
+    def entered(self, draft: "Draft", frame: Frame, entry: dict[str, Any]) -> None:
         if "input" not in self.notes.values:
             draft.instance.state = dict(self.notes.variables)
             frame.error = self.notes.context.get("error")
-        return {}
 
     def scope(self, draft: "Draft", frame: Frame, purpose: str) -> Any:
         scope = draft.scope(frame, purpose)
