@@ -31,7 +31,8 @@ test: $(VENV)/.installed-dev
 check: lint types imports test
 
 bench: $(VENV)/.installed-dev
-	@for part in interpreter events workflows activities http_door; do $(BIN)/python bench/$$part.py || exit 1; done
+	@for part in interpreter scenarios exploration seeded_mistakes events workflows activities http_door fairness; do \
+		$(BIN)/python bench/$$part.py || exit 1; done
 	@for part in latency maps growth waits; do \
 		$(BIN)/python bench/$$part.py $(if $(FULL),--full,--quick) || exit 1; done
 
