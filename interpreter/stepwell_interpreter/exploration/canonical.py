@@ -6,6 +6,7 @@ Documents and frames are written once and then known by a number; frames that a 
 """
 
 import re
+from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
@@ -24,8 +25,12 @@ _VISIT: Final = re.compile(rb'"visit":\d+')
 _CURRENT: Final = ("activity", "state", "step")
 
 
-Document = tuple[dict[str, tuple[Any, tuple[str, int]]], int]
-"""The members of a `$.state` with their numbers, and its own number."""
+Document = tuple[dict[str, int], int]
+"""The numbers of the members of a `$.state`, and its mark: the marks of its members, joined by exclusive or.
+
+128 bits tell documents apart however many there are, and a member that changes changes the mark without a look at the
+others (Zobrist hashing).
+"""
 NO_DOCUMENT: Final[Document] = ({}, 0)
 
 
@@ -40,6 +45,7 @@ class Canon:
         self._frames_matter = frames_matter
         self._numbers: dict[Any, int] = {}
         self._inputs: dict[int, tuple[Any, int]] = {}
+        self._marks: dict[tuple[str, int], int] = {}
 
     def frames(self, instance: Instance, before: FrameKeys) -> FrameKeys:
         """The numbers of all frames; those that are the same as before are not looked at again."""
@@ -52,17 +58,17 @@ class Canon:
                 keys[id] = (frame, self._number(self._frame(frame)))
         return keys
 
-    def document(self, state: dict[str, Any], before: Document) -> Document:
-        """The number of a `$.state`; members that are the same as before are not written again."""
-        known = before[0]
-        members = dict(known)
-        for name, value in state.items():
-            member = known.get(name)
-            if member is None or member[0] is not value:
-                members[name] = (value, (name, self._document(value)))
-        if len(members) > len(state):
-            members = {name: member for name, member in members.items() if name in state}
-        return members, self._number(frozenset([member[1] for member in members.values()]))
+    def document(self, state: dict[str, Any], before: Document, patch: list[dict[str, Any]]) -> Document:
+        """The mark of a `$.state` after a patch; only the members that were written are looked at."""
+        members, mark = dict(before[0]), before[1]
+        for entry in patch:
+            if "frame" in entry:
+                continue  # an iteration's own document, which is part of its frame
+            name = entry["path"].split("/", 2)[1].replace("~1", "/").replace("~0", "~")
+            number = self._document(state[name])
+            mark ^= self._mark(name, members.get(name, 0)) ^ self._mark(name, number)
+            members[name] = number
+        return members, mark
 
     def key(
         self, instance: Instance, frames: FrameKeys, document: Document, timers: Timers, tally: Tally,
@@ -182,6 +188,16 @@ class Canon:
         if b'"visit":' in text:
             text = _VISIT.sub(b'"visit":0', text)
         return self._number(text)
+
+    def _mark(self, name: str, number: int) -> int:
+        """128 bits of a member with a value; none for a member that is not there (number 0)."""
+        if not number:
+            return 0
+        mark = self._marks.get((name, number))
+        if mark is None:
+            digest = blake2b(f"{number}/{name}".encode(), digest_size=16).digest()
+            mark = self._marks[(name, number)] = int.from_bytes(digest, "big")
+        return mark
 
     def _number(self, value: Any) -> int:
         numbers = self._numbers

@@ -157,7 +157,7 @@ class Search:
         frames = self._canon.frames(instance, standing.frames)
         document = standing.document
         if instance.state is not standing.instance.state:
-            document = self._canon.document(instance.state, document)
+            document = self._canon.document(instance.state, document, decision.patch)
         key = self._canon.key(instance, frames, document, timers, tally, reported)
         number = self._known.get(key)
         new = number is None
