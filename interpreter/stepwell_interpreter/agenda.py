@@ -1,21 +1,18 @@
 """What is still to do while a record is applied. Items hold their frames; one that is gone by then is passed over."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from stepwell_schemas.instance import Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Enter:
+class Enter(NamedTuple):
     """A frame is to enter a state."""
 
     frame: Frame
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """A frame has reached its machine's end; its parent, or the instance, is to be told."""
 
     frame: Frame
@@ -26,8 +23,7 @@ class Ended:
     """An error may have no name, so the name does not tell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """A frame's state has failed. `alias` is another name that retries and catches may use for the error."""
 
     frame: Frame

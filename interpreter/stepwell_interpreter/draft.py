@@ -6,10 +6,9 @@ document along the path that is written. Work that is still to do stands in `age
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 from stepwell_schemas.commands import (
@@ -41,8 +40,7 @@ _written_time = lru_cache(maxsize=1024)(format_ms)
 _instance_values = attrgetter(*Instance.__slots__)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What a record leads to. `instance` is the given one itself where nothing has changed (`none`, `ended`)."""
 
     instance: Instance

@@ -59,7 +59,9 @@ def back_off(
             return False
         scope = step.data.scope(draft, frame, f"retry{index}")
         maximum = None if rule.maximum is None else rule.maximum(scope)
-        seed = f"{draft.instance.seed}/{frame.visit}/{index}/{frame.work.get('number', 0)}/{used}"
+        seed = ""
+        if rule.jitter != "none":
+            seed = f"{draft.instance.seed}/{frame.visit}/{index}/{frame.work.get('number', 0)}/{used}"
         delay = delay_ms(rule.interval(scope), rule.coefficient, used, maximum, rule.jitter, seed)
         frame.retries = {**frame.retries, str(index): used}
         frame.phase = "backoff"

@@ -21,6 +21,9 @@ FrameKeys = dict[str, tuple[Frame, int]]
 
 MOST_ALIKE: Final = 2
 """So many equal entries of the undo log count; more of them make no other state."""
+MOST_HELD: Final = 10_000
+"""Objects whose numbers are kept by identity."""
+
 _VISIT: Final = re.compile(rb'"visit":\d+')
 _CURRENT: Final = ("activity", "state", "step")
 
@@ -44,7 +47,7 @@ class Canon:
         self._maps = maps
         self._frames_matter = frames_matter
         self._numbers: dict[Any, int] = {}
-        self._inputs: dict[int, tuple[Any, int]] = {}
+        self._objects: dict[int, tuple[Any, int]] = {}
         self._marks: dict[tuple[str, int], int] = {}
 
     def frames(self, instance: Instance, before: FrameKeys) -> FrameKeys:
@@ -65,7 +68,7 @@ class Canon:
             if "frame" in entry:
                 continue  # an iteration's own document, which is part of its frame
             name = entry["path"].split("/", 2)[1].replace("~1", "/").replace("~0", "~")
-            number = self._document(state[name])
+            number = self._held(state[name])
             mark ^= self._mark(name, members.get(name, 0)) ^ self._mark(name, number)
             members[name] = number
         return members, mark
@@ -97,7 +100,7 @@ class Canon:
             tally.counts,
             tally.uncertain and frozenset(id for id, _ in tally.uncertain),
             instance.ending is None,
-            self._input(instance.input),
+            self._held(instance.input),
         )
 
     def twins(self, instance: Instance, frames: FrameKeys, timers: Timers) -> frozenset[str]:
@@ -176,11 +179,13 @@ class Canon:
             entries[told] = min(entries.pop(told, 0) + 1, MOST_ALIKE)
         return tuple(entries.items())
 
-    def _input(self, value: Any) -> int:
-        """There are few inputs, and each is always the same object."""
-        known = self._inputs.get(id(value))
+    def _held(self, value: Any) -> int:
+        """The number of a value that mostly comes again as the same object: an input, an event, an outcome."""
+        known = self._objects.get(id(value))
         if known is None:
-            known = self._inputs[id(value)] = (value, self._document(value))
+            known = (value, self._document(value))
+            if len(self._objects) < MOST_HELD:
+                self._objects[id(value)] = known  # holding it keeps its id its own
         return known[1]
 
     def _document(self, value: Any) -> int:

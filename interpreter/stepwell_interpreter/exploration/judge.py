@@ -155,6 +155,9 @@ def _standstill(instance: Instance, moves: list[Move]) -> Iterator[Verdict]:
     if any(move.kind in _CARRYING or (move.kind == "timer" and move.frame) for move in moves):
         return
     carrying = [move for move in moves if move.kind != "cancelled"]
+    timed = [move for move in carrying if move.kind == "timer"]
+    if timed and len(timed) < len(carrying):
+        return
     states = ", ".join(
         dict.fromkeys(frame.state for frame in instance.frames.values() if frame.phase != "join")
     )
@@ -164,10 +167,10 @@ def _standstill(instance: Instance, moves: list[Move]) -> Iterator[Verdict]:
         help = "give the wait a timeout and timeoutNext; check match, where and the event's schema"
         message = f"{states} can never be left: {why}, and no timer runs"
         yield Verdict("stuck", _standing(instance), message, help=help)
-    elif all(move.kind == "timer" and not move.frame for move in carrying):
+    elif timed:
         message = f"{states} is left only by configuration.timeout: no event that can come fits"
         yield Verdict("stuck", _standing(instance), message, help="check match, where and the event's schema")
-    elif not any(move.kind == "timer" for move in carrying):
+    else:
         message = f"{states} waits for ever if nothing comes"
         help = "give the wait a timeout, or the whole workflow (configuration.timeout)"
         yield Verdict("waits-for-ever", _standing(instance), message, grave=False, help=help)

@@ -59,6 +59,7 @@ class Moves:
         self._nothing = Outcomes((None,), (UNKNOWN_ERROR,))
         self._of_frames: dict[tuple[str, int], tuple[Move, ...]] = {}
         self._data_made: dict[tuple[str, int, bytes], Any] = {}
+        self._offers: dict[tuple[str, int, bytes], EventOffered] = {}
 
     def starts(self) -> Iterator[Move]:
         """The beginnings."""
@@ -117,8 +118,10 @@ class Moves:
         return None if move.name else self._outcomes(frame).outputs[move.value]
 
     def _answer(self, frame: Frame, move: Move) -> Record:
+        if move.kind == "event":
+            return self._offer(frame, move)
         work = frame.work
-        value = self._data(frame, move) if move.kind == "event" else None
+        value = None
         if move.kind in ("completed", "child", "callback") and not move.name:
             value = self._outcomes(frame).outputs[move.value]
         error = move.name or None
@@ -133,14 +136,19 @@ class Moves:
                 return CallbackEnded(
                     MOMENT_MS, work["attempt"], work["callback"], value, error, "explored" * bool(error)
                 )
-            case "child":
+            case _:
                 status = "failed" if error else "succeeded"
                 return ChildEnded(MOMENT_MS, work["child"], status, value, error, "explored" * bool(error))
-            case _:
-                name = f"{move.name}-{move.value}"
-                return EventOffered(
-                    MOMENT_MS, DeviceEvent(name, "explore", move.name, "device", value, MOMENT_MS)
-                )
+
+    def _offer(self, frame: Frame, move: Move) -> EventOffered:
+        """The event of a move. There are few, and each is made once."""
+        key = (move.name, move.value, orjson.dumps(frame.waits[move.place].match))
+        offer = self._offers.get(key)
+        if offer is None:
+            name, value = f"{move.name}-{move.value}", self._data(frame, move)
+            event = DeviceEvent(name, "explore", move.name, "device", value, MOMENT_MS)
+            offer = self._offers[key] = EventOffered(MOMENT_MS, event)
+        return offer
 
     def _answers(self, kind: StimulusKind, frame: Frame, *, one: bool) -> Iterator[Move]:
         count = 1 if one else len(self._outcomes(frame).outputs)
