@@ -1,10 +1,12 @@
 """Commands: what a decision wants done, as data. The engine carries them out after the commit."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar
 
+from stepwell_schemas.value import value
 
-@dataclass(frozen=True, slots=True)
+
+@value
 class RunActivity:
     """Run one attempt of an activity on a worker.
 
@@ -30,7 +32,7 @@ class RunActivity:
     """How the worker unwraps the input and wraps the answer, such as `lambda:invoke`; None: not at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CancelActivity:
     """The answer of this attempt is no longer wanted; a running body is told at its next sign of life."""
 
@@ -39,7 +41,7 @@ class CancelActivity:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetTimer:
     """Fire `timer` at `due_ms` (epoch). Setting it again moves it."""
 
@@ -48,7 +50,7 @@ class SetTimer:
     due_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClearTimer:
     """The timer is not wanted any more."""
 
@@ -56,7 +58,7 @@ class ClearTimer:
     timer: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StartChild:
     """Start a child workflow. `definition` is `name`, `name@1` or `name@1.2.0`."""
 
@@ -66,7 +68,7 @@ class StartChild:
     input: Any
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CancelChild:
     """Cancel a child workflow that is still running."""
 

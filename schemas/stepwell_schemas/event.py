@@ -3,10 +3,12 @@
 `subject` is the device. The wire form stays CloudEvents JSON (https://github.com/cloudevents/spec, v1.0.2).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import orjson
+
+from stepwell_schemas.value import value
 
 
 class _Written:
@@ -17,7 +19,7 @@ class _Written:
     _encoded: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeviceEvent(_Written):
     """One event, already checked. `time` is the producer's clock (RFC 3339), `received_ms` the engine's."""
 
@@ -37,7 +39,7 @@ class DeviceEvent(_Written):
             return self._document
         except AttributeError:
             document = self._write()
-            object.__setattr__(self, "_document", document)
+            self._document = document
             return document
 
     def encoded(self) -> bytes:
@@ -46,7 +48,7 @@ class DeviceEvent(_Written):
             return self._encoded
         except AttributeError:
             encoded = orjson.dumps(self.document())
-            object.__setattr__(self, "_encoded", encoded)
+            self._encoded = encoded
             return encoded
 
     def _write(self) -> dict[str, Any]:

@@ -4,13 +4,14 @@ A record carries its own time (`time_ms`, epoch milliseconds) and every id it ne
 records replays to the same bytes. `to_wire`/`from_wire` give the JSON form kept in inboxes and histories.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, ClassVar
 
 from stepwell_schemas.event import DeviceEvent
+from stepwell_schemas.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstanceStarted:
     """The instance begins. `seed` is the only randomness it ever gets (32 hex digits, from the shell)."""
 
@@ -22,7 +23,7 @@ class InstanceStarted:
     actor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EventOffered:
     """A device's event, or with `raised` one sent to this instance alone. `sequence` is its place at the device."""
 
@@ -33,7 +34,7 @@ class EventOffered:
     raised: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ActivityCompleted:
     """A worker's good answer. It counts only when `token` is the attempt's current one."""
 
@@ -48,7 +49,7 @@ class ActivityCompleted:
     """The body has only submitted the work: the task ends when its callback token is answered."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ActivityFailed:
     """A worker's bad answer: an error name and a cause. `retryable` False overrides the workflow's retries."""
 
@@ -63,7 +64,7 @@ class ActivityFailed:
     worker: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptLost:
     """The lease of a claimed attempt ran out: its worker is dead or cut off."""
 
@@ -74,7 +75,7 @@ class AttemptLost:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallbackEnded:
     """Someone completed (`error` None) or failed the callback token of a `callback: true` task."""
 
@@ -90,7 +91,7 @@ class CallbackEnded:
     """Failed without an error's name; with a name it has failed anyway."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallbackSignalled:
     """The work behind a callback token goes on: a heartbeat."""
 
@@ -101,7 +102,7 @@ class CallbackSignalled:
     actor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TimerFired:
     """A timer is due. For heartbeat timers the shell adds when the attempt started and last gave a sign."""
 
@@ -113,7 +114,7 @@ class TimerFired:
     heartbeat_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChildEnded:
     """A child workflow ended. `status` is the child's final status."""
 
@@ -126,7 +127,7 @@ class ChildEnded:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CancelRequested:
     """An operator (or the parent workflow) ends the instance. `compensate` runs what there is to undo first."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
+from stepwell_schemas.value import value
 
 if TYPE_CHECKING:
     from stepwell_store.lane import Lane
@@ -20,7 +21,7 @@ START = "0-0"
 """The position before the first entry of a log."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One entry of a log: `id` is its position ("<ms>-<n>", ordered), `fields` as written."""
 
