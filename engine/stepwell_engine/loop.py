@@ -89,8 +89,6 @@ class Engine:
         self._flying: tuple[list[Decided], Pending[list[CommitResult]]] | None = None
         self._unfit: dict[int, str] = {}
         """Partitions that cannot be worked on, and why; said once."""
-        self._is_cold = False
-        """Whether the last batch had to ask twice."""
         self._outgoing = Outgoing(store, dispatcher, now_ms)
 
     def step(self, block_ms: int = 100) -> int:
@@ -247,34 +245,15 @@ class Engine:
         return sum(work.size for _, work in busy)
 
     def _load(self, busy: list[tuple[Partition, Work]], now_ms: int) -> list[Loaded]:
-        """What the batches need. The batch before is sent right behind the question, and the next read behind that.
-
-        Where instances are cold they are asked for in a second question. It would wait behind the commit, so that
-        nothing is decided meanwhile; where the last batch had to ask, the commit is sent behind both.
-        """
-        is_cold = self._is_cold
+        """What the batches need. The batch before is sent right behind the question, and the next read behind that."""
         wanted = [partition.wants(work) for partition, work in busy]
-        first = self._lane.load(wanted, now_ms)
-        if not is_cold:
-            self._send_behind(busy)
+        answer = self._lane.load(wanted, now_ms)
+        self._send_behind(busy)
         self._lane.send()
-        answers = first.wait()
-        for (partition, _), want, loaded in zip(busy, wanted, answers, strict=True):
+        found = answer.wait()
+        for (partition, _), want, loaded in zip(busy, wanted, found, strict=True):
             partition.take(want, loaded)
-        more: list[tuple[Partition, Wanted]] = []
-        for partition, work in busy:
-            running = partition.wants_running(work)
-            if running is not None:
-                more.append((partition, running))
-        if more:
-            second = self._lane.load([want for _, want in more], now_ms).wait()
-            for (partition, want), loaded in zip(more, second, strict=True):
-                partition.take(want, loaded)
-        self._is_cold = bool(more)
-        if is_cold:
-            self._send_behind(busy)
-            self._lane.send()
-        return answers
+        return found
 
     def _send_behind(self, busy: list[tuple[Partition, Work]]) -> None:
         """The commit of the batch before and, under load, the question for the next one."""

@@ -123,27 +123,25 @@ class Partition:
     # -- what a batch needs from the store -----------------------------------------------------------------
 
     def wants(self, work: Work) -> Wanted:
-        """Dedupe marks, devices and instances of this batch that are not cached."""
+        """Dedupe marks, devices and instances of this batch that are not cached. A device brings what it runs."""
         devices = {event.device: None for arrival in work.door if (event := arrival.event) and event.device}
         instances = dict.fromkeys(timer.instance for timer in work.timers)
         seen = [arrival.key for arrival in work.door if arrival.event is not None]
         for entry in work.inbox:
             self._name(entry, devices, instances, seen)
+        unknown: list[str] = []
+        for id in devices:
+            known = self._devices.find(id)
+            if known is None:
+                unknown.append(id)
+            elif known[0] is not None:
+                instances.update(dict.fromkeys(known[0].running))
         return Wanted(
             partition=self.number,
             instances=[id for id in instances if id not in self._instances],
-            devices=[id for id in devices if id not in self._devices],
+            devices=unknown,
             seen=seen,
         )
-
-    def wants_running(self, work: Work) -> Wanted | None:
-        """Second look, once the devices are there: the instances they run."""
-        missing: dict[str, None] = {}
-        for arrival in work.door:
-            device = arrival.event and self._devices.get(arrival.event.device or "")
-            if device:
-                missing.update((id, None) for id in device.running if id not in self._instances)
-        return Wanted(partition=self.number, instances=list(missing)) if missing else None
 
     def take(self, wanted: Wanted, loaded: Loaded) -> None:
         """Cache what was loaded; what cannot be read is left for the turn that needs it, to be named there.
@@ -154,10 +152,11 @@ class Partition:
         for key in self._on_its_way.keys() & wanted.seen:
             loaded.seen[key] = self._on_its_way[key]
         for id in wanted.instances:
-            raw = loaded.instances.get(id)
-            if raw is None:
+            if id not in loaded.instances:
                 self._instances.put(id, None, 0)
-                continue
+        for id, raw in loaded.instances.items():
+            if id in self._instances:
+                continue  # it came with its device, and is known as it is now
             try:
                 self._instances.put(id, decode_instance(id, raw), len(raw))
             except CorruptValue as error:

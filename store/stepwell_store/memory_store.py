@@ -27,6 +27,7 @@ from stepwell_store.protocol import (
     StartReceipt,
     Wanted,
 )
+from stepwell_store.searching import running_of
 
 SOURCES_KEPT = 1000
 
@@ -269,10 +270,10 @@ class MemoryStore(MemoryWorkers, MemoryReading):
 
     @staticmethod
     def _load(part: MemoryPartition, want: Wanted, now_ms: int) -> Loaded:
-        loaded = Loaded(
-            instances={name: part.instances[name] for name in want.instances if name in part.instances},
-            devices={name: part.devices[name] for name in want.devices if name in part.devices},
-        )
+        devices = {name: part.devices[name] for name in want.devices if name in part.devices}
+        wanted = [*want.instances, *(id for device in devices.values() for id in running_of(device))]
+        instances = {name: part.instances[name] for name in wanted if name in part.instances}
+        loaded = Loaded(instances, devices)
         for device in want.available:
             waiting = part.available.get(device, set())
             if waiting:

@@ -58,6 +58,7 @@ class Wanted:
     partition: int
     instances: list[str] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
+    """With each come the instances it runs: the store reads the keys of `running` in a device's record."""
     available: list[str] = field(default_factory=list)
     """Devices whose unconsumed events are wanted too: {sequence: event JSON} in order."""
     seen: list[bytes] = field(default_factory=list)

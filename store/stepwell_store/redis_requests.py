@@ -54,7 +54,7 @@ def load_requests(keys: Keys, wanted: Sequence[Wanted], now_ms: int) -> list[Req
         if want.instances:
             requests.append(("HMGET", keys.of(want.partition, "instances"), *want.instances))
         if want.devices:
-            requests.append(("HMGET", keys.of(want.partition, "devices"), *want.devices))
+            requests.append(_devices_call(keys, want))
         if want.seen:
             requests.append(seen_call(keys, want.partition, want.seen, now_ms))
         requests.extend(_available_call(keys, want.partition, device) for device in want.available)
@@ -113,6 +113,11 @@ def read_event(element: bytes) -> tuple[int, bytes]:
     return int(sequence), restored(event)
 
 
+def _devices_call(keys: Keys, want: Wanted) -> Call:
+    devices, instances = keys.of(want.partition, "devices"), keys.of(want.partition, "instances")
+    return Call("load_devices", (devices, instances), want.devices)
+
+
 def _available_call(keys: Keys, partition: int, device: str) -> Call:
     return Call("load_available", (keys.available(partition, device), keys.accumulated(partition, device)))
 
@@ -126,7 +131,9 @@ def _read_lookups(want: Wanted, replies: Iterator[Any]) -> Loaded:
     if want.instances:
         loaded.instances = _present(want.instances, next(replies))
     if want.devices:
-        loaded.devices = _present(want.devices, next(replies))
+        devices, running, instances = next(replies)
+        loaded.devices = _present(want.devices, devices)
+        loaded.instances |= _present([id.decode() for id in running], instances)
     if want.seen:
         loaded.seen = _present(want.seen, next(replies))
     for device in want.available:

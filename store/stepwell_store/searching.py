@@ -41,6 +41,16 @@ def device_of(instance: str, document: bytes) -> str | None:
     return device if isinstance(device, str) else None
 
 
+def running_of(device: bytes) -> list[str]:
+    """The instances a device's record says it runs; none of a record that cannot be read: its reader tells."""
+    try:
+        value = orjson.loads(device)
+    except orjson.JSONDecodeError:
+        return []
+    running = value.get("running") if isinstance(value, dict) else None
+    return list(running) if isinstance(running, dict) else []
+
+
 def read_document(key: str, document: bytes) -> dict[str, Any]:
     """The JSON object of a stored value. Raises CorruptValue for anything else."""
     try:

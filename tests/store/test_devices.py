@@ -1,5 +1,6 @@
 """A device's accumulator: sequences, what is available, what is dropped."""
 
+import orjson
 from stepwell_store.protocol import Store
 from store_batches import own
 
@@ -99,3 +100,23 @@ def test_names_with_odd_characters_come_back_as_they_were(store: Store) -> None:
     owner.commit(devices={name: b"D"}, accumulated={name: [(1, b"a")]}, available={name: [1]})
     assert owner.load(devices=[name], available=[name]).available == {name: [(1, b"a")]}
     assert store.device_ids(0, 10, None)[0] == [name]
+
+
+def test_a_device_brings_the_instances_it_runs(store: Store) -> None:
+    owner = own(store)
+    many = {f"i{number}": b'{"number":%d}' % number for number in range(2_500)}
+    busy = orjson.dumps({"device": "busy", "running": dict.fromkeys(many, "flow")})
+    lost = orjson.dumps({"device": "lost", "running": {"gone": "flow"}})
+    owner.commit(
+        instances={**many, "else": b"{}"},
+        devices={"busy": busy, "lost": lost, "idle": b'{"device":"idle"}', "broken": b"{1", "odd": b"[1]"},
+    )
+    loaded = owner.load(devices=["busy", "lost", "idle", "broken", "odd", "none"])
+    assert loaded.instances == many
+    assert loaded.devices.keys() == {"busy", "lost", "idle", "broken", "odd"}
+
+
+def test_more_devices_than_one_call_of_a_script_can_name_are_loaded_at_once(store: Store) -> None:
+    names = [f"d{number}" for number in range(9_000)]
+    own(store).commit(devices=dict.fromkeys(names[::2], b"D"))
+    assert own(store).load(devices=names).devices.keys() == set(names[::2])

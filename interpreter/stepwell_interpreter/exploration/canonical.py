@@ -24,8 +24,10 @@ MOST_ALIKE: Final = 2
 MOST_HELD: Final = 10_000
 """Objects whose numbers are kept by identity."""
 
-_VISIT: Final = re.compile(rb'"visit":\d+')
+_REPORTED: Final = re.compile(rb'("frame":"[0-9.]+","state":"(?:[^"\\]|\\.)*","visit":)\d+}')
+"""The end of an entry in a compensation's report, its members in order. A user's own `visit` is no such thing."""
 _CURRENT: Final = ("activity", "state", "step")
+_REPORT: Final = ("undone", "failed", "skipped")
 
 
 Document = tuple[dict[str, int], int]
@@ -87,6 +89,7 @@ class Canon:
                 self._document(instance.output),
                 left,
                 tally.counts,
+                self._held(instance.input),
             )
         if self._maps and len(frames) > 1:
             ranks = _ranks(timers)
@@ -157,14 +160,19 @@ class Canon:
 
     def _work(self, work: dict[str, Any]) -> Any:
         if "items" in work and "results" in work:
-            done = sorted(self._document(result) for result in work["results"] if result is not None)
+            results = zip(work["items"], work["results"], strict=True)
+            done = sorted(
+                (self._document(item), self._document(result))
+                for item, result in results
+                if result is not None
+            )
             return (len(work["items"]), work["next"], work["running"], work["failures"], tuple(done))
         if "results" in work:
             return (self._document(work["results"]), self._document(work["failures"]))
         if "tried" in work:
             current = work.get("current", {})
             named = tuple(current.get(name) for name in _CURRENT)
-            return (work["step"], named, len(work["undone"]), len(work["failed"]), len(work["skipped"]))
+            return (work["step"], named, tuple([self._document(work[name]) for name in _REPORT]))
         if "got" in work:
             return self._document(work["got"])
         return (work.get("seen"), "token" in work, "child" in work, "early" in work)
@@ -191,7 +199,7 @@ class Canon:
     def _document(self, value: Any) -> int:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
         if b'"visit":' in text:
-            text = _VISIT.sub(b'"visit":0', text)
+            text = _REPORTED.sub(rb"\g<1>0}", text)
         return self._number(text)
 
     def _mark(self, name: str, number: int) -> int:
