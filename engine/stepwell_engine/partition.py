@@ -154,11 +154,11 @@ class Partition:
         for id in wanted.instances:
             if id not in loaded.instances:
                 self._instances.put(id, None, 0)
-        for id, raw in loaded.instances.items():
+        for id, stored in loaded.instances.items():
             if id in self._instances:
                 continue  # it came with its device, and is known as it is now
             try:
-                self._instances.put(id, decode_instance(id, raw), len(raw))
+                self._instances.put(id, decode_instance(id, stored), len(stored))
             except CorruptValue as error:
                 log.error("%s", error)
         for id in wanted.devices:
