@@ -45,6 +45,8 @@ def _json(value: str) -> Any:
         return json.loads(value)
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
 
 
 TextList = Annotated[list[str], NoDecode, BeforeValidator(_split)]
@@ -89,12 +91,12 @@ class Settings(BaseSettings):
     """Requests per second and caller; 0 is no limit."""
     door_limit: int = Field(default=1_000_000, ge=1)
     """Events waiting at the door beyond which senders are told to wait."""
-    engine_lease_seconds: float = Field(default=5, gt=0)
-    """After this long without a sign of life another engine takes a partition over."""
-    worker_lease_seconds: float = Field(default=10, gt=0)
-    """After this long without a sign of life an attempt counts as lost."""
-    event_retention_days: float = Field(default=8, gt=0)
-    """How long accumulated events are kept. Event ids are remembered for 8 to 12 days whatever this says."""
+    engine_lease_seconds: float = Field(default=5, ge=0.1, le=86_400, allow_inf_nan=False)
+    """After this long without a sign of life another engine takes a partition over; 0.1 to 86,400 (a day)."""
+    worker_lease_seconds: float = Field(default=10, ge=0.1, le=86_400, allow_inf_nan=False)
+    """After this long without a sign of life an attempt counts as lost; 0.1 to 86,400 (a day)."""
+    event_retention_days: float = Field(default=8, gt=0, le=36_500, allow_inf_nan=False)
+    """How long accumulated events are kept, at most 36,500 (a century). Event ids are remembered for 8 to 12 days whatever this says."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages shown."""
 
