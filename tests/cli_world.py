@@ -119,6 +119,7 @@ def start_up(folder: Path, *options: str) -> Up:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            cwd=folder.parent,
             env=environment,
             text=True,
             start_new_session=True,

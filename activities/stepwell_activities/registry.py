@@ -131,7 +131,7 @@ def publish(registry: Registry, store: Store) -> list[ActivityDescription]:
 def _add_entry_point(registry: Registry, shown: str, load: Callable[[], Any]) -> None:
     try:
         found = load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a module that ends the process is no reason to end well
         raise DiscoveryError(f"entry point '{shown}' cannot be loaded: {_why(error)}") from error
     if isinstance(found, ModuleType):
         _add_module(registry, found)
@@ -159,7 +159,7 @@ def _imported(name: str) -> ModuleType:
                 0, here
             )  # a console script, unlike `python -m`, does not see the project's folder
         return importlib.import_module(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DiscoveryError(f"activity module '{name}' cannot be imported: {_why(error)}") from error
 
 
@@ -227,6 +227,8 @@ def _where(function: Callable[..., Any]) -> str:
 
 
 def _why(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it ends the process when it is imported (sys.exit({error.code!r}))"
     return f"{type(error).__name__}: {error}"
 
 

@@ -134,6 +134,11 @@ def _adapter(
         shown = getattr(annotation, "__name__", None) or repr(annotation)
         shown = f"({_listed(annotation)})" if is_typeddict(annotation) and shown == "Input" else shown
         first = str(error).splitlines()[0]
+        if getattr(error, "code", None) == "typed-dict-version":
+            raise InvalidActivity(
+                f"{where}: {shown} has a TypedDict of typing, which can be read from Python 3.12 on only; before that "
+                "write `from typing_extensions import TypedDict`"
+            ) from error
         raise InvalidActivity(
             f"{where}: {shown} cannot be written as JSON: {first} Use JSON types, pydantic models, dataclasses "
             "or TypedDicts."

@@ -32,7 +32,8 @@ from stepwell_activities.taking import Finished, QueueWatcher, TakenJob, Taker
 WORKER_TTL_SECONDS = 60
 HEARTBEAT_SECONDS = 15.0
 RECOVERY_SECONDS = 60.0
-LONGEST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 1.0
+"""Between tries to reach the store: as long as a worker may take to notice that it is to stop."""
 LINGER_SECONDS = 0.005
 """What follows on a report is likely to be here by then: it is taken by the turn that tells RQ of what is finished, so
 that the disk is not kept busy by that just when the engine commits."""
@@ -242,7 +243,7 @@ class StepwellWorker(SimpleWorker):
             self._waiting = False
 
     def _sleep(self, seconds: float, wake: int | None = None) -> None:
-        select.select([] if wake is None else [wake], [], [], min(seconds, 1.0))
+        select.select([] if wake is None else [wake], [], [], min(seconds, LONGEST_PAUSE_SECONDS))
 
     def _look_after_queues(self, taker: Taker, bench: Bench) -> None:
         if self.should_run_maintenance_tasks:

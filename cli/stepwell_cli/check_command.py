@@ -7,17 +7,19 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from stepwell.testing import Report, SimulationError, check, descriptions
+from stepwell.testing import descriptions
 from stepwell_activities.errors import RegistryError
 from stepwell_activities.registry import discover
+from stepwell_interpreter.simulation.report import Report, check
 from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.problems import printable
 
-from stepwell_cli.argument import json_object_argument
+from stepwell_cli.argument import read_definition
 from stepwell_cli.command import StepwellCommand
-from stepwell_cli.definitions import COLOURS, ResourcesOption, files_in
-from stepwell_cli.failures import CommandFailed, UsageError
+from stepwell_cli.definitions import COLOURS, files_in
+from stepwell_cli.failures import CommandFailed
 from stepwell_cli.output import console, harmless, print_document
+from stepwell_cli.resources import ResourcesOption, resource_table
 from stepwell_cli.sarif import sarif_log
 
 
@@ -51,7 +53,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def check_files(
-    files: Annotated[list[Path], typer.Argument(help="Definitions of either dialect, or folders of them.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Definitions of either dialect (- is stdin), or folders of them.")
+    ],
     format: Annotated[
         ReportFormat, typer.Option("--format", help="How findings are printed.")
     ] = ReportFormat.TEXT,
@@ -66,7 +70,7 @@ def check_files(
     Exit code 1 when there is an error (with --strict: or a warning).
     """
     known = known_activities(modules)
-    table = None if resources is None else json_object_argument(f"@{resources}", "--resources")
+    table = resource_table(resources)
     reports = [(file, _checked(file, known, type, table)) for file in dict.fromkeys(files_in(files))]
     match format:
         case ReportFormat.TEXT:
@@ -98,12 +102,15 @@ def _checked(
     file: Path,
     known: dict[str, ActivityDescription] | None,
     type: MachineType | None,
-    resources: dict[str, Any] | None,
+    resources: dict[str, str] | None,
 ) -> Report:
-    try:
-        return check(file, known, type=None if type is None else type.value, resources=resources)
-    except SimulationError as error:
-        raise UsageError(str(error)) from None
+    return check(
+        read_definition(file),
+        known,
+        type=None if type is None else type.value,
+        resources=resources,
+        file=str(file),
+    )
 
 
 def _document(reports: Sequence[tuple[Path, Report]]) -> dict[str, Any]:

@@ -36,9 +36,11 @@ def _files(path: Path) -> Iterator[Path]:
     elif is_scenario_file(path):
         yield path
     elif path.suffix in DEFINITION_SUFFIXES:
-        if may_hold_scenarios(path):
+        others = beside(path)
+        # Without a file beside it, it is opened whatever it holds: what is wrong with a file that is named is told.
+        if not others or may_hold_scenarios(path):
             yield path
-        yield from beside(path)
+        yield from others
     else:
         raise UsageError(
             f"{path} is neither a definition ({' '.join(DEFINITION_SUFFIXES)}) nor a scenario file (NAME.tests.yaml)"

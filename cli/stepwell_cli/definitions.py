@@ -1,6 +1,6 @@
 """`validate`, `deploy`, `definitions` and `activities`: definitions on their way to the server, what it offers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,22 +8,24 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.markup import escape
+from stepwell.definition_files import holds_definition
 from stepwell.scenario_files import is_scenario_file
 from stepwell_schemas.asl_upload import UploadSettings
 from stepwell_schemas.problems import printable
 
-from stepwell_cli.argument import json_object_argument, read_file
+from stepwell_cli.argument import read_definition, refuse_stdin_twice
 from stepwell_cli.check import check_locally
 from stepwell_cli.command import JsonOption, KeyOption, StepwellCommand, UrlOption
 from stepwell_cli.failures import CommandFailed, UsageError
 from stepwell_cli.output import console, harmless, print_document, print_table
+from stepwell_cli.resources import ResourcesOption, resource_table
 from stepwell_cli.server import Server, segment
 
 SUFFIXES = {".yaml": "application/yaml", ".yml": "application/yaml", ".json": "application/json"}
 COLOURS = {"error": "red", "warning": "yellow", "info": "blue"}
 
 Paths = Annotated[
-    list[Path], typer.Argument(help="Definition files, or folders of them.", show_default=False)
+    list[Path], typer.Argument(help="Definition files (- is stdin), or folders of them.", show_default=False)
 ]
 
 
@@ -40,10 +42,6 @@ VersionOption = Annotated[
 ]
 TypeOption = Annotated[
     MachineType | None, typer.Option("--type", help="Its kind of state machine.", case_sensitive=False)
-]
-ResourcesOption = Annotated[
-    Path | None,
-    typer.Option("--resources", help="A JSON file: a Resource or function name -> the activity it means."),
 ]
 
 
@@ -83,7 +81,7 @@ def validate(
         with Server(url, key) as server:
             results = [_upload(server, "/definitions/validate", file, upload) for file in files]
     else:
-        results = [check_locally(file, read_file(file), modules or [], upload) for file in files]
+        results = [check_locally(file, read_definition(file), modules or [], upload) for file in files]
     _report(results, as_json, done="is valid")
 
 
@@ -144,12 +142,13 @@ def activities(url: UrlOption = None, key: KeyOption = None, as_json: JsonOption
     print_table(("ACTIVITY", "QUEUE", "COMPENSATES", "DESCRIPTION"), rows, "No worker has published any.")
 
 
-def files_in(paths: Iterable[Path]) -> list[Path]:
+def files_in(paths: Sequence[Path]) -> list[Path]:
     """The files named, and the definitions in the folders named. Raises UsageError for a folder without any.
 
-    A folder may also hold outcomes, events, tables of resources: what speaks of no states is no definition there.
+    A folder may also hold outcomes, events, JSON Schemas, tables of resources: what has no states is none there.
     """
     found: list[Path] = []
+    refuse_stdin_twice(*paths)
     for path in paths:
         if path.is_dir():
             inside = sorted(file for file in path.rglob("*") if _is_definition(file, path))
@@ -165,16 +164,7 @@ def _is_definition(file: Path, folder: Path) -> bool:
     """Hidden files are none: the data of `stepwell up`, a virtual environment, an editor's copies; nor scenarios."""
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
     named = not hidden and file.suffix in SUFFIXES and not is_scenario_file(file) and file.is_file()
-    return named and _speaks_of_states(file)
-
-
-def _speaks_of_states(file: Path) -> bool:
-    """A quick look that never misses a definition; one that cannot be read is told where it is read."""
-    try:
-        text = file.read_bytes()
-    except OSError:
-        return True
-    return any(word in text for word in (b"states", b"States", b"startAt", b"StartAt"))
+    return named and holds_definition(file)
 
 
 def _settings(
@@ -186,8 +176,7 @@ def _settings(
 ) -> UploadSettings:
     if id is not None and len(files) > 1:
         raise UsageError(f"--id names one definition, but there are {len(files)} files")
-    table = None if resources is None else json_object_argument(f"@{resources}", "--resources")
-    return UploadSettings(id, version, None if type is None else type.value, table)
+    return UploadSettings(id, version, None if type is None else type.value, resource_table(resources))
 
 
 def _query(upload: UploadSettings) -> dict[str, str]:
@@ -198,7 +187,7 @@ def _query(upload: UploadSettings) -> dict[str, str]:
 
 
 def _upload(server: Server, path: str, file: Path, upload: UploadSettings) -> dict[str, Any]:
-    content = read_file(file)
+    content = read_definition(file)
     kind = SUFFIXES.get(file.suffix, "application/yaml")
     try:
         answer = server.request(

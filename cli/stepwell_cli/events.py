@@ -51,7 +51,7 @@ def push(
     """Push events: one made of options, or all of a file or stdin. Answered when they are durable.
 
     Pushing the same id from the same source again is harmless. When an event is wrong nothing is pushed
-    (but see --keep-going), each is told with its number, and the exit code is 1.
+    (but see --keep-going), each is told with its number, and the exit code is 1. A file has at most 256 MiB.
     """
     options: dict[str, Any] = {
         "data": data,

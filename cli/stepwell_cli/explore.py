@@ -18,13 +18,15 @@ from stepwell_activities.builtin import builtin_registry
 from stepwell_interpreter.compile import Compiled, compile_source
 from stepwell_interpreter.exploration.explore import explore
 from stepwell_interpreter.exploration.report import Bounds, Exploration, Finding, Stimulus
+from stepwell_interpreter.simulation.errors import InputRefused
 from stepwell_schemas.catalog import ActivityDescription
 
-from stepwell_cli.argument import read_file
+from stepwell_cli.argument import json_argument, read_definition, refuse_stdin_twice
 from stepwell_cli.check_command import ModulesOption, known_activities
 from stepwell_cli.command import JsonOption, StepwellCommand
 from stepwell_cli.failures import CommandFailed, UsageError
 from stepwell_cli.output import compact, console, print_document, say
+from stepwell_cli.resources import ResourcesOption, resource_table
 
 NOT_COMPLETE = 3
 QUIET_SECONDS = 2.0
@@ -38,7 +40,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def explore_file(
-    file: Annotated[Path, typer.Argument(help="A definition.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="A definition; - is stdin.", show_default=False)],
     modules: ModulesOption = None,
     states: Annotated[int, typer.Option("--states", min=1, help="Stop after so many states.")] = 100_000,
     depth: Annotated[int, typer.Option("--depth", min=1, help="Stop after so many steps.")] = 1_000,
@@ -54,6 +56,11 @@ def explore_file(
     folder: Annotated[
         Path | None, typer.Option("-o", "--output", help="A folder for counter-examples as scenario files.")
     ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="An input to begin with: JSON, @file, or - for stdin; may be repeated."),
+    ] = None,
+    resources: ResourcesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Walk everything that can happen to an instance and look for a run that breaks something.
@@ -61,13 +68,17 @@ def explore_file(
     Looks for states that cannot be left, loops without end, lost compensations, and runs that break what the
     definition itself asserts (`assert:`). Exit code 1 when there is one; 3 when a bound was hit before all was walked.
     """
-    compiled = _compiled(file, known_activities(modules))
+    refuse_stdin_twice(file, *(inputs or []))
+    given = None if not inputs else [json_argument(each, "--input") for each in inputs]
+    compiled = _compiled(file, known_activities(modules), resource_table(resources))
     bounds = Bounds(states=states, depth=depth, retries=retries, values=values, cancel=cancel)
     known = known_activities(modules) or descriptions(builtin_registry())
     # A walk makes no cycles but very many small objects: looking through them for garbage would take half the time.
     gc.disable()
     try:
-        result = explore(compiled, activities=known, bounds=bounds, progress=_progress())
+        result = explore(compiled, activities=known, inputs=given, bounds=bounds, progress=_progress())
+    except InputRefused as refused:
+        raise UsageError(f"--input: {refused}") from None
     finally:
         gc.enable()
     written = _write(folder, file, result, strict=strict) if folder is not None else {}
@@ -81,8 +92,12 @@ def explore_file(
         raise typer.Exit(NOT_COMPLETE)
 
 
-def _compiled(file: Path, known: Mapping[str, ActivityDescription] | None) -> Compiled:
-    compiled = compile_source(read_file(file), activities=known, file=str(file))
+def _compiled(
+    file: Path, known: Mapping[str, ActivityDescription] | None, resources: dict[str, str] | None
+) -> Compiled:
+    compiled = compile_source(
+        read_definition(file), activities=known, file=str(file), resources=resources, anonymous=True
+    )
     if not compiled.accepted:
         wrong = [str(problem) for problem in compiled.problems if problem.severity == "error"]
         raise CommandFailed(f"{file} cannot run", wrong)

@@ -3,7 +3,8 @@
 CommandFailed       1  the thing was tried and failed, or is not in order
 ├── UsageError      2  the command line is wrong, as for what Typer itself refuses
 ├── NotFound        3  what was named does not exist
-└── Unreachable     4  no server answers, or it cannot reach its store
+├── Unreachable     4  no server answers, or it cannot reach its store
+└── NothingChosen   5  nothing that is there was chosen, so nothing was done
 0 is success.
 """
 
@@ -44,3 +45,9 @@ class Unreachable(CommandFailed):
     """No server answers, or it cannot reach its store."""
 
     exit_code = 4
+
+
+class NothingChosen(CommandFailed):
+    """A pattern chooses none of what is there."""
+
+    exit_code = 5

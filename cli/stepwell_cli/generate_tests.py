@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from stepwell.scenario_files import DEFINITION_SUFFIXES, compiled_with, known_activities
+from stepwell.scenario_files import DEFINITION_SUFFIXES, Resources, compiled_with, known_activities
 from stepwell_activities.errors import RegistryError
 from stepwell_interpreter.compile import Compiled
 from stepwell_interpreter.scenarios.coverage import coverage_of
@@ -15,11 +15,13 @@ from stepwell_interpreter.scenarios.generating import Generated, generate
 from stepwell_interpreter.scenarios.reading import ScenarioSet, load_scenarios, scenarios_of
 from stepwell_interpreter.scenarios.rewriting import kept_indexes, new_file, rewritten
 from stepwell_interpreter.scenarios.running import Runner
+from stepwell_interpreter.scenarios.walked import walked
 
 from stepwell_cli.argument import read_file
 from stepwell_cli.command import JsonOption, StepwellCommand
 from stepwell_cli.failures import CommandFailed, UsageError
 from stepwell_cli.output import console, counted, print_document, say
+from stepwell_cli.resources import ResourcesOption, resource_table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,19 +44,21 @@ def generate_scenarios(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit code 1 where the file would change.")
     ] = False,
+    resources: ResourcesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write scenarios that reach every transition and every error route, with what the workflow does now as expected.
 
-    Scenarios that are not generated, or that you have changed since, are kept as they are and count as reached.
+    Scenarios that are not generated, or that you have changed since, are kept as they are, whether they hold or not;
+    what they walk is not written again.
     """
     target = output or file.with_name(file.stem + ".tests.yaml")
-    before = target.read_bytes() if target.is_file() else None
+    before = read_file(target) if target.is_file() else None
     existing = None if before is None else load_scenarios(before, file=str(target))
     if existing is not None and not existing.usable:
         raise UsageError(f"{target} cannot be used as it is", [str(each) for each in existing.problems])
     given = _modules(target, existing, modules or [])
-    compiled, activities = _compiled(file, given)
+    compiled, activities = _compiled(file, given, tuple((resource_table(resources) or {}).items()))
     covered, names = _kept(compiled, existing)
     made = generate(compiled, activities, covered=covered, taken_names=names)
     text = _text(file, target, existing, made, modules or [])
@@ -72,33 +76,30 @@ def _modules(target: Path, existing: ScenarioSet | None, modules: Sequence[str])
     return tuple(dict.fromkeys(found))
 
 
-def _compiled(file: Path, modules: tuple[str, ...]) -> tuple[Compiled, Any]:
+def _compiled(file: Path, modules: tuple[str, ...], resources: Resources) -> tuple[Compiled, Any]:
     if file.suffix not in DEFINITION_SUFFIXES:
         raise UsageError(f"{file} is no definition: its name ends in none of {' '.join(DEFINITION_SUFFIXES)}")
     try:
         activities = known_activities(modules)
     except RegistryError as error:
         raise UsageError(f"The activities are not right: {error}") from None
-    compiled = compiled_with(read_file(file), modules, str(file))
+    compiled = compiled_with(read_file(file), modules, str(file), resources)
     if compiled.program is None:
         problems = [str(problem) for problem in compiled.problems if problem.severity == "error"]
-        raise UsageError(f"{file} cannot be run", problems)
+        raise CommandFailed(f"{file} cannot be run", problems)
     return compiled, activities
 
 
 def _kept(compiled: Compiled, existing: ScenarioSet | None) -> tuple[frozenset[str], list[str]]:
-    """What the scenarios that people wrote cover, and their names."""
+    """What the scenarios that people wrote walk, whether they hold or not, and their names."""
     assert compiled.program is not None
     runner = Runner(compiled.program, compiled.loaded.document or {})
     inside = scenarios_of(compiled)
-    results = [runner.run(inside, index) for index in range(len(inside.scenarios))]
-    names = []
-    if existing is not None:
-        kept = kept_indexes(existing)
-        results += [runner.run(existing, index) for index in kept]
-        names = [existing.scenarios[index].name for index in kept]
-    covered = coverage_of(compiled, [result for result in results if not result.failed]).covered
-    return covered, names
+    covered = walked(runner, inside, range(len(inside.scenarios)))
+    if existing is None:
+        return covered, []
+    kept = kept_indexes(existing)
+    return covered | walked(runner, existing, kept), [existing.scenarios[index].name for index in kept]
 
 
 def _text(

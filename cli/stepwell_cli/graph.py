@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import typer
 from stepwell_interpreter.drawing import DrawingTooLarge, dot, mermaid, svg
+from stepwell_schemas.asl_upload import UploadSettings
 from stepwell_schemas.loader import load_definition
 
-from stepwell_cli.argument import read_file
+from stepwell_cli.argument import read_definition
 from stepwell_cli.command import StepwellCommand
 from stepwell_cli.failures import CommandFailed, UsageError
 from stepwell_cli.output import say
+from stepwell_cli.resources import ResourcesOption, resource_table
 
 
 class Format(StrEnum):
@@ -66,13 +68,14 @@ def graph(
     title: Annotated[
         str | None, typer.Option("--title", help="Instead of the definition's name.", show_default=False)
     ] = None,
+    resources: ResourcesOption = None,
 ) -> None:
     """Draw a definition, native or Amazon States Language, also one that is not finished.
 
     A state that is named but missing is drawn as such.
     """
-    form = format or (SUFFIXES.get(output.suffix.lower(), Format.SVG) if output is not None else Format.SVG)
-    document = _document(file)
+    form = _form(format, output)
+    document = _document(file, resource_table(resources))
     writers: dict[Format, Callable[[], str]] = {
         Format.SVG: lambda: svg(document, theme=theme.value, title=title),
         Format.MERMAID: lambda: mermaid(document),
@@ -83,6 +86,23 @@ def graph(
     except DrawingTooLarge as error:
         raise CommandFailed(f"{file}: {error}") from None
     write_text(picture, output)
+
+
+def _form(format: Format | None, output: Path | None) -> Format:
+    """What to write. Raises UsageError for a suffix that means none, or another than was asked for."""
+    if output is None or not output.suffix:
+        return format or Format.SVG
+    meant = SUFFIXES.get(output.suffix.lower())
+    if meant is None:
+        raise UsageError(f"{output}: {output.suffix} is no picture's suffix: {_allowed()}")
+    if format not in (None, meant):
+        raise UsageError(f"{output}: {output.suffix} does not go with --format {format}: {_allowed()}")
+    return meant
+
+
+def _allowed() -> str:
+    suffixes = {form: [suffix for suffix, meant in SUFFIXES.items() if meant is form] for form in Format}
+    return "; ".join(f"{' or '.join(named)} for {form.value}" for form, named in suffixes.items())
 
 
 def write_text(text: str, output: Path | None) -> None:
@@ -98,9 +118,10 @@ def write_text(text: str, output: Path | None) -> None:
     say(f"{output} written")
 
 
-def _document(file: Path) -> dict[str, Any]:
+def _document(file: Path, resources: dict[str, str] | None) -> dict[str, Any]:
     """The document as far as it can be read; whether it is a good definition does not matter here."""
-    loaded = load_definition(read_file(file), file=str(file))
+    upload = UploadSettings(resources=resources)
+    loaded = load_definition(read_definition(file), file=str(file), upload=upload)
     if loaded.document is None:
         raise CommandFailed(f"{file} cannot be drawn", details=[str(problem) for problem in loaded.problems])
     return loaded.document

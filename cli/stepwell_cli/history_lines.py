@@ -1,4 +1,4 @@
-"""A history entry as lines that a person reads. The entry's form is given in docs/decisions/0001."""
+"""A history as lines that a person reads: our entries (their form is given in docs/decisions/0001), or AWS's events."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -21,6 +21,19 @@ def history_lines(entries: Iterable[dict[str, Any]]) -> Iterator[str]:
         yield head
         for step in entry.get("trace", []):
             yield f"        {_step(step)}"
+
+
+def event_lines(events: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Rich markup: a line for each event of GetExecutionHistory; its moment in seconds, where it is told."""
+    for event in events:
+        details: dict[str, Any] = next(
+            (value for key, value in event.items() if key.endswith("EventDetails")), {}
+        )
+        name = f" {details['name']}" if "name" in details else ""
+        rest = {key: value for key, value in details.items() if key != "name"}
+        shown = f" [dim]{escape(_shortened(compact(rest)))}[/]" if rest else ""
+        when = f"{clock(round(event['timestamp'] * 1_000))}  " if "timestamp" in event else ""
+        yield f"[bold]{event['id']:>4}[/]  {when}[cyan]{escape(event['type'])}[/]{escape(name)}{shown}"
 
 
 def clock(time_ms: int | None) -> str:
@@ -58,7 +71,10 @@ def _step(step: dict[str, Any]) -> str:
     kind = str(step.get("type", "?"))
     colour = "red" if kind.endswith(BAD) else "green" if kind.endswith(GOOD) else "cyan"
     rest = {name: value for name, value in step.items() if name not in {"type", "state", "frame"}}
-    text = compact(rest) if rest else ""
-    shown = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    shown = _shortened(compact(rest)) if rest else ""
     state = f" {step['state']}" if step.get("state") else ""
     return f"[{colour}]{escape(kind)}[/]{escape(state)} [dim]{escape(shown)}[/]"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -5,16 +5,18 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from stepwell.definition_files import NATIVE
 from stepwell_interpreter.asl.translate import Translation, translate_asl
 from stepwell_interpreter.compile import compile_source
 from stepwell_schemas.problems import Problem
 from stepwell_schemas.scalars import ScalarRefused, note_on, plain_value
 
-from stepwell_cli.argument import json_object_argument, read_file
+from stepwell_cli.argument import read_definition
 from stepwell_cli.command import JsonOption, StepwellCommand
-from stepwell_cli.definitions import IdOption, ResourcesOption, VersionOption
+from stepwell_cli.definitions import IdOption, VersionOption
 from stepwell_cli.failures import CommandFailed, UsageError
 from stepwell_cli.output import print_document, say
+from stepwell_cli.resources import ResourcesOption, resource_table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +27,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def import_asl(
-    file: Annotated[Path, typer.Argument(help="An Amazon States Language definition, or its envelope.")],
+    file: Annotated[
+        Path, typer.Argument(help="An Amazon States Language definition, or its envelope; - is stdin.")
+    ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where the native definition goes; else stdout.")
     ] = None,
@@ -39,9 +43,11 @@ def import_asl(
     Exit code 1 when that cannot be done without loss; then nothing is written, and each state that stands in the
     way is told. Such a definition can be deployed as it is.
     """
-    table = None if resources is None else json_object_argument(f"@{resources}", "--resources")
-    compiled = compile_source(read_file(file), file=str(file), id=id, version=version, resources=table)
+    table = resource_table(resources)
+    compiled = compile_source(read_definition(file), file=str(file), id=id, version=version, resources=table)
     asl = compiled.loaded.asl
+    if NATIVE & (compiled.loaded.document or {}).keys():
+        raise CommandFailed(f"{file} is native already: there is nothing to translate")
     if asl is None or not compiled.accepted:
         raise _refused(file, compiled.problems)
     translation = translate_asl(asl.definition, asl.id, asl.version, asl.resources)
@@ -52,6 +58,8 @@ def import_asl(
     if not made.accepted:
         # Only verification can have something against it, and then it is right about the original, too.
         raise _refused(file, made.problems)
+    if asl.tests:
+        say("its tests stay behind: they name states and paths of the original")
     if as_json:
         print_document({"file": str(file), "document": translation.document, "lost": []})
     elif output is None:

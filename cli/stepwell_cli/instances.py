@@ -1,6 +1,8 @@
 """`start`, `status`, `history`, `cancel`, `raise`, `release`: what one does with instances."""
 
 import time
+from collections.abc import Iterator
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -8,13 +10,21 @@ import typer
 from stepwell_cli.argument import json_argument
 from stepwell_cli.command import JsonOption, KeyOption, StepwellCommand, UrlOption
 from stepwell_cli.failures import CommandFailed, UsageError
-from stepwell_cli.history_lines import history_lines
+from stepwell_cli.history_lines import event_lines, history_lines
 from stepwell_cli.output import compact, console, print_document, print_fields, print_table, say
 from stepwell_cli.server import Server, segment
 
 PAGE = 200
 FIRST_LOOK_SECONDS = 0.05
 LONGEST_LOOK_SECONDS = 1.0
+
+
+class HistoryForm(StrEnum):
+    """What `--format` of `history` takes."""
+
+    STEPWELL = "stepwell"
+    AWS = "aws"
+
 
 InstanceArgument = Annotated[str, typer.Argument(metavar="ID", help="The instance.", show_default=False)]
 StatusFilter = Annotated[
@@ -113,11 +123,20 @@ def status(
 
 def history(
     instance: InstanceArgument,
+    form: Annotated[
+        HistoryForm,
+        typer.Option(
+            "--format", help="aws: the events of Step Functions, of Amazon States Language instances."
+        ),
+    ] = HistoryForm.STEPWELL,
     url: UrlOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what happened to an instance, step by step."""
+    if form is HistoryForm.AWS:
+        _aws_history(instance, url, key, as_json=as_json)
+        return
     with Server(url, key) as server:
         entries = list(history_entries(server, instance))
     if as_json:
@@ -177,14 +196,32 @@ def release(
 
 def history_entries(server: Server, instance: str) -> list[dict[str, Any]]:
     """The whole history, page by page."""
-    entries: list[dict[str, Any]] = []
+    pages = _numbered_pages(server, f"/workflows/{segment(instance)}/history")
+    return [entry for page in pages for entry in page["items"]]
+
+
+def _aws_history(instance: str, url: str | None, key: str | None, *, as_json: bool) -> None:
+    with Server(url, key) as server:
+        pages = list(_numbered_pages(server, f"/workflows/{segment(instance)}/execution-history"))
+    events = [event for page in pages for event in page["events"]]
+    truncated = any(page["truncated"] for page in pages)
+    if as_json:
+        print_document({"instanceId": instance, "events": events, "truncated": truncated})
+        return
+    for line in event_lines(events):
+        console().print(line)
+    if truncated:
+        say("There is more than can be told in this form; without --format aws all of it is told.")
+
+
+def _numbered_pages(server: Server, path: str) -> Iterator[Any]:
     following: int | None = None
     while True:
-        page = server.get(f"/workflows/{segment(instance)}/history", cursor=following, limit=PAGE)
-        entries += page["items"]
+        page = server.get(path, cursor=following, limit=PAGE)
+        yield page
         following = page.get("next")
         if following is None:
-            return entries
+            return
 
 
 def wait_for_end(server: Server, instance: str, seconds: float) -> dict[str, Any]:

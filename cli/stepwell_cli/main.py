@@ -1,13 +1,15 @@
 """The `stepwell` command: puts the commands of the other modules together.
 
 Exit codes: 0 done; 1 it was tried and failed, or something is not in order; 2 wrong command line;
-3 what was named does not exist; 4 no server (or its store) can be reached.
+3 what was named does not exist (`explore`: a bound was hit before all was walked); 4 no server (or its store) can be
+reached; 5 nothing was chosen (`test -k`).
 """
 
 import io
 import platform
 import sys
 from importlib.metadata import version as installed_version
+from typing import Annotated
 
 import typer
 
@@ -36,7 +38,8 @@ HELP = """Workflows for devices: definitions as YAML, events in, activities on R
 
 `stepwell up` starts everything on this machine; `stepwell demo` shows it at work.
 
-Exit codes: 0 done, 1 failed or not in order, 2 wrong command line, 3 not found, 4 server not reachable.
+Exit codes: 0 done, 1 failed or not in order, 2 wrong command line or unusable file, 3 not found, 4 server not
+reachable, 5 no scenario chosen (`test -k`). Of `explore`, 3: nothing was found before it was stopped by a bound.
 """
 
 
@@ -65,7 +68,14 @@ def create_app() -> typer.Typer:
     ):
         part.add_to(app)
     app.command("version", cls=StepwellCommand)(version)
+    app.callback(help=HELP)(before)
     return app
+
+
+def _told_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
 
 
 def version(as_json: JsonOption = False) -> None:
@@ -75,6 +85,15 @@ def version(as_json: JsonOption = False) -> None:
         print_document({"version": number, "python": platform.python_version()})
     else:
         console().print(f"stepwell {number} (Python {platform.python_version()})", markup=False)
+
+
+def before(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_told_version, is_eager=True),
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main() -> None:

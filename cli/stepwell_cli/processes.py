@@ -78,7 +78,9 @@ def up(
         console().print(f"[green]Stepwell is up[/] at {url}  (interactive API documentation: {url}/docs)")
         say(f"data in {settings.data_dir}; {workers} workers; Ctrl-C ends everything")
 
-    run_tree(settings, workers, str(log_dir) if log_dir else None, ready)
+    looked_in = settings_with().data_dir.resolve()
+    note_in = None if looked_in == settings.data_dir.resolve() else looked_in
+    run_tree(settings, workers, str(log_dir) if log_dir else None, ready, note_in)
     say("Stepwell has stopped")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
-from stepwell.scenario_files import Suite, open_suite
+from stepwell.scenario_files import Resources, Suite, open_suite
 from stepwell_interpreter.scenarios.checking import check_scenarios
 from stepwell_interpreter.scenarios.results import ScenarioResult
 from stepwell_interpreter.scenarios.running import Runner, unusable
@@ -31,6 +31,8 @@ class FileResult:
     modules: tuple[str, ...]
     problems: tuple[Problem, ...]
     results: tuple[ScenarioResult, ...]
+    left_out: tuple[str, ...] = ()
+    """The names of scenarios that were not chosen."""
 
     @property
     def unusable(self) -> bool:
@@ -44,27 +46,38 @@ class FileResult:
 
 
 def run_files(
-    files: Sequence[Path], modules: Sequence[str], chosen: re.Pattern[str] | None, jobs: int
+    files: Sequence[Path],
+    modules: Sequence[str],
+    chosen: re.Pattern[str] | None,
+    jobs: int,
+    resources: Resources = (),
 ) -> list[FileResult]:
     """Run the scenarios of all files whose names are `chosen`."""
     sizes = [_size(file) for file in files]
     workers = min(jobs, len(files), max(1, sum(sizes) // WORTH_A_PROCESS))
     if workers <= 1:
-        return [run_file(file, tuple(modules), chosen) for file in files]
+        return [run_file(file, tuple(modules), chosen, resources) for file in files]
     # A copy of this process has everything loaded; with threads about, it would not be safe.
     forks = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if forks else "spawn")
     order = sorted(range(len(files)), key=lambda number: -sizes[number])
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        futures = {number: pool.submit(run_file, files[number], tuple(modules), chosen) for number in order}
+        futures = {
+            number: pool.submit(run_file, files[number], tuple(modules), chosen, resources)
+            for number in order
+        }
         return [futures[number].result() for number in range(len(files))]
 
 
-def run_file(file: Path, modules: tuple[str, ...], chosen: re.Pattern[str] | None) -> FileResult:
+def run_file(
+    file: Path, modules: tuple[str, ...], chosen: re.Pattern[str] | None, resources: Resources = ()
+) -> FileResult:
     """Open one file and run its scenarios."""
-    suite = open_suite(file, modules)
+    suite = open_suite(file, modules, resources)
     results = tuple(_run(suite, chosen)) if suite.usable else ()
-    return FileResult(suite.file, suite.definition_file, suite.modules, suite.problems, results)
+    names = [scenario.name for scenario in suite.scenarios.scenarios] if suite.usable else []
+    left_out = tuple(name for name in names if chosen is not None and not chosen.search(name))
+    return FileResult(suite.file, suite.definition_file, suite.modules, suite.problems, results, left_out)
 
 
 def _run(suite: Suite, chosen: re.Pattern[str] | None) -> list[ScenarioResult]:

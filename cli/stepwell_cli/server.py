@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from stepwell_schemas.settings import Settings
 
+from stepwell_cli.command import settings_with
 from stepwell_cli.failures import CommandFailed, NotFound, Unreachable, UsageError
 from stepwell_cli.runfile import read_run_file
 
@@ -138,5 +138,5 @@ def _user_name() -> str:
 
 
 def _local_url(data_dir: Path | None) -> str | None:
-    found = read_run_file(data_dir or Settings().data_dir)
+    found = read_run_file(data_dir or settings_with().data_dir)
     return found.url if found else None

@@ -5,18 +5,27 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import yaml
 from rich.markup import escape
-from stepwell.testing import DefinitionRefused, Simulation, SimulationError, simulate
+from stepwell_interpreter.simulation.errors import (
+    DefinitionRefused,
+    InputRefused,
+    MockRefused,
+    SimulationError,
+    UnmockedTask,
+)
+from stepwell_interpreter.simulation.simulate import Simulation, simulate
 from stepwell_schemas.durations import format_ms
 from stepwell_schemas.source_text import SyntaxFault
 from stepwell_schemas.yaml_reader import read_yaml
 
-from stepwell_cli.argument import json_argument, read_file
+from stepwell_cli.argument import json_argument, read_definition, read_file, refuse_stdin_twice
 from stepwell_cli.check_command import ModulesOption, TypeOption, known_activities
 from stepwell_cli.command import JsonOption, StepwellCommand
 from stepwell_cli.failures import CommandFailed, UsageError
-from stepwell_cli.history_lines import history_lines
+from stepwell_cli.history_lines import event_lines, history_lines
 from stepwell_cli.output import compact, console, counted, print_document, print_fields, say
+from stepwell_cli.resources import ResourcesOption, resource_table
 
 GOOD = ("succeeded", "SUCCEEDED")
 STANDING = ("running", "RUNNING")
@@ -28,7 +37,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def simulate_file(
-    file: Annotated[Path, typer.Argument(help="A definition of either dialect.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="A definition of either dialect; - is stdin.", show_default=False)
+    ],
     input: Annotated[
         str | None, typer.Option("--input", help="The input: JSON, @file, or - for stdin.")
     ] = None,
@@ -47,16 +58,19 @@ def simulate_file(
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="The instance's device.")] = None,
     type: TypeOption = None,
+    resources: ResourcesOption = None,
     modules: ModulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a definition without a server, in virtual time: given outcomes instead of workers, given events.
 
-    Exit code 0 when the workflow succeeds, or still stands at --until; 1 when it fails or cannot be run.
+    Exit code 0 when the workflow succeeds, or still stands at --until; 1 when it fails or cannot be run, 2 when a file,
+    the input, an outcome or a moment is wrong.
     """
+    refuse_stdin_twice(file, input, tasks, events, *(workflows or []))
     try:
         result = simulate(
-            file,
+            read_definition(file),
             **({} if input is None else {"input": json_argument(input, "--input")}),
             tasks=None if tasks is None else _read(tasks),
             events=None if events is None else _read_events(events),
@@ -66,18 +80,39 @@ def simulate_file(
             activities=known_activities(modules),
             device=device,
             type=None if type is None else type.value,
+            resources=resource_table(resources),
+            file=str(file),
         )
-    except DefinitionRefused as refused:
-        wrong = [str(problem) for problem in refused.problems if problem.severity == "error"]
-        raise CommandFailed(f"{file} cannot run", wrong) from None
     except SimulationError as error:
-        raise CommandFailed(str(error)) from None
+        raise _failure(file, error) from None
     if as_json:
         print_document(_document(result))
     else:
         _show(result)
     if result.status not in GOOD and not (until is not None and result.status in STANDING):
         raise typer.Exit(CommandFailed.exit_code)
+
+
+def _failure(file: Path, error: SimulationError) -> CommandFailed:
+    match error:
+        case DefinitionRefused():
+            wrong = [str(problem) for problem in error.problems if problem.severity == "error"]
+            return CommandFailed(f"{file} cannot run", wrong)
+        case InputRefused() | MockRefused():
+            return UsageError(str(error))
+        case UnmockedTask():
+            return CommandFailed(error.found, _outcome_wanted(error.state))
+        case _:
+            return CommandFailed(str(error))
+
+
+def _outcome_wanted(state: str) -> list[str]:
+    example = yaml.safe_dump({state: [{"output": {}}]}, allow_unicode=True, width=1000).rstrip()
+    return [
+        "Give it with --tasks FILE, a YAML file such as",
+        *(f"    {line}" for line in example.splitlines()),
+        "Instead of output also error and cause, or timed_out: true; for a child also --workflow FILE.",
+    ]
 
 
 def _document(result: Simulation) -> dict[str, Any]:
@@ -126,34 +161,32 @@ def _timeline(result: Simulation) -> Iterator[str]:
     if entries and "record" in entries[0]:
         yield from history_lines(entries)
         return
-    for event in entries:
-        details: dict[str, Any] = next(
-            (value for key, value in event.items() if key.endswith("EventDetails")), {}
-        )
-        name = f" {details['name']}" if "name" in details else ""
-        rest = {key: value for key, value in details.items() if key != "name"}
-        shown = f" [dim]{escape(compact(rest)[:160])}[/]" if rest else ""
-        yield f"[bold]{event['id']:>4}[/]  [cyan]{escape(event['type'])}[/]{escape(name)}{shown}"
+    yield from event_lines(entries)
 
 
-def _children(paths: Sequence[Path]) -> dict[str, Path]:
+def _children(paths: Sequence[Path]) -> dict[str, bytes]:
     """Definitions of child workflows by their ids. Raises UsageError for a file that has none."""
-    found: dict[str, Path] = {}
+    found: dict[str, bytes] = {}
     for path in paths:
-        document = _read(path)
+        content = read_definition(path)
+        document = _parsed(content, path)
         id = document.get("id") if isinstance(document, Mapping) else None
         if not isinstance(id, str):
             raise UsageError(
                 f"{path}: a child's definition has an id, by which a task names it; here is none"
             )
-        found[id] = path
+        found[id] = content
     return found
 
 
 def _read(path: Path) -> Any:
     """A file's YAML or JSON. Raises UsageError, saying where it is wrong."""
+    return _parsed(read_file(path), path)
+
+
+def _parsed(content: bytes, path: Path) -> Any:
     try:
-        value, _, _ = read_yaml(read_file(path).decode())
+        value, _, _ = read_yaml(content.decode())
     except SyntaxFault as fault:
         place = ":".join(str(part) for part in (path, fault.line, fault.column) if part is not None)
         raise UsageError(f"{place}: {fault.message}") from None

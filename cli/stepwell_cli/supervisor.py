@@ -67,7 +67,7 @@ class Supervisor:
 
     log_dir: Path | None = None
     """Where the children's messages go, one file each; None: to our stderr."""
-    on_change: Callable[[dict[str, int]], None] = lambda _: None
+    on_change: Callable[[dict[str, int]], object] = lambda _: None
     """Told the process ids by name whenever a child was started again."""
     signalled: int = 0
     """How often we were told to stop."""

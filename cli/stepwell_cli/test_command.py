@@ -9,21 +9,25 @@ from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
-from stepwell.scenario_files import compiled_with
+from stepwell.scenario_files import Resources, compiled_with
 from stepwell_interpreter.compile import Compiled
 from stepwell_interpreter.drawing import DrawingTooLarge
 from stepwell_interpreter.scenarios.coverage import Coverage, coverage_of, picture
 from stepwell_interpreter.scenarios.results import MARKS
 
+from stepwell_cli.argument import read_definition
 from stepwell_cli.collect import collect
 from stepwell_cli.command import JsonOption, StepwellCommand
-from stepwell_cli.failures import CommandFailed, UsageError
+from stepwell_cli.failures import CommandFailed, NothingChosen, UsageError
 from stepwell_cli.junit import junit_xml
-from stepwell_cli.output import console, counted, print_document, say
+from stepwell_cli.output import console, counted, print_document, print_error, say
+from stepwell_cli.resources import ResourcesOption, resource_table
 from stepwell_cli.scenario_pool import FileResult, run_files
 
 COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow", "unusable": "red"}
 MAX_JOBS = 64
+MOST_NAMED = 20
+"""Scenarios that are named where none was chosen."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -65,25 +69,29 @@ def run_tests(
             "--activities", help="A module whose activities' schemas the outcomes are checked against."
         ),
     ] = None,
+    resources: ResourcesOption = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Name every scenario.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run scenarios: `tests:` of definitions, and NAME.tests.yaml beside them. No server, virtual time.
 
-    Exit code 1 when a scenario fails or too little is covered, 2 when a file cannot be used.
+    Exit code 1 when a scenario fails or too little is covered, 2 when a file cannot be used, 5 when -k chooses none.
     """
-    found = run_files(collect(paths or []), modules or [], _chooser(pattern), jobs or os.cpu_count() or 1)
+    table = tuple((resource_table(resources) or {}).items())
+    files = collect(paths or [])
+    found = run_files(files, modules or [], _chooser(pattern), jobs or os.cpu_count() or 1, table)
     wanted = coverage is not None or coverage_svg is not None or min_coverage is not None or junit is not None
-    coverages = _coverages(found, pictures=coverage_svg) if wanted else []
+    coverages = _coverages(found, table, pictures=coverage_svg) if wanted else []
     if junit is not None:
         problems = {each.file: each.problems for each in found if each.problems}
         _write(junit, junit_xml({each.file: each.results for each in found}, problems, coverages))
     if as_json:
-        print_document(_document(found, coverages if coverage is not None else None))
+        told = coverages if coverage is not None else None
+        print_document(_document(found, told, chosen=pattern is not None))
     else:
-        _print(found, verbose=verbose)
+        _print(found, verbose=verbose, chosen=pattern is not None)
         _print_coverage(coverages, coverage)
-    _end(found, coverages, min_coverage)
+    _end(found, coverages, min_coverage, pattern)
 
 
 def _chooser(pattern: str | None) -> re.Pattern[str] | None:
@@ -96,7 +104,7 @@ def _chooser(pattern: str | None) -> re.Pattern[str] | None:
         return re.compile(re.escape(pattern), re.IGNORECASE)
 
 
-def _coverages(found: Sequence[FileResult], *, pictures: Path | None) -> list[Coverage]:
+def _coverages(found: Sequence[FileResult], resources: Resources, *, pictures: Path | None) -> list[Coverage]:
     """One for each definition, over all files with scenarios for it; drawn where a folder for that is named."""
     by_definition: dict[Path, list[FileResult]] = {}
     for each in found:
@@ -105,7 +113,7 @@ def _coverages(found: Sequence[FileResult], *, pictures: Path | None) -> list[Co
     made = []
     for path, group in by_definition.items():
         first = group[0]
-        compiled = compiled_with(path.read_bytes(), first.modules, first.definition_file)
+        compiled = compiled_with(read_definition(path), first.modules, first.definition_file, resources)
         results = [result for each in group for result in each.results]
         made.append(coverage_of(compiled, results, file=first.definition_file))
         if pictures is not None:
@@ -129,7 +137,7 @@ def _write(file: Path, content: bytes) -> None:
         raise UsageError(f"{file}: {error.strerror or error}") from None
 
 
-def _print(found: Sequence[FileResult], *, verbose: bool) -> None:
+def _print(found: Sequence[FileResult], *, verbose: bool, chosen: bool) -> None:
     out = console()
     for each in found:
         for problem in each.problems:
@@ -148,7 +156,7 @@ def _print(found: Sequence[FileResult], *, verbose: bool) -> None:
         out.print(
             f"{counted(len(told), 'scenario')} in {counted(files, 'file')}: {shown} ({seconds:.2f} s of work)"
         )
-    elif not any(each.problems for each in found):
+    elif not chosen and not any(each.problems for each in found):
         say("There is no scenario here: write NAME.tests.yaml beside a definition, or tests: inside it.")
 
 
@@ -165,9 +173,12 @@ def _print_coverage(coverages: Sequence[Coverage], form: str | None) -> None:
             console().print(each.text(), markup=False)
 
 
-def _document(found: Sequence[FileResult], coverages: Sequence[Coverage] | None) -> dict[str, Any]:
+def _document(
+    found: Sequence[FileResult], coverages: Sequence[Coverage] | None, *, chosen: bool
+) -> dict[str, Any]:
+    nothing_chosen = chosen and not any(each.results for each in found)
     document: dict[str, Any] = {
-        "passed": not any(each.unusable or each.failed for each in found),
+        "passed": not nothing_chosen and not any(each.unusable or each.failed for each in found),
         "counts": _counts(found),
         "files": [
             {
@@ -184,14 +195,26 @@ def _document(found: Sequence[FileResult], coverages: Sequence[Coverage] | None)
     return document
 
 
-def _end(found: Sequence[FileResult], coverages: Sequence[Coverage], minimum: float | None) -> None:
+def _end(
+    found: Sequence[FileResult], coverages: Sequence[Coverage], minimum: float | None, pattern: str | None
+) -> None:
     short = [each for each in coverages if minimum is not None and each.percent < minimum]
     for each in short:
         say(f"{each.definition} {each.version} is covered by {each.percent:.1f} %, less than {minimum:g} %")
     if any(each.unusable for each in found):
         raise typer.Exit(UsageError.exit_code)
+    if pattern is not None and not any(each.results for each in found):
+        _tell_names(found, pattern)
+        raise typer.Exit(NothingChosen.exit_code)
     if short or any(each.failed for each in found):
         raise typer.Exit(CommandFailed.exit_code)
+
+
+def _tell_names(found: Sequence[FileResult], pattern: str) -> None:
+    names = [name for each in found for name in each.left_out]
+    more = [f"and {len(names) - MOST_NAMED} more"] if len(names) > MOST_NAMED else []
+    there = f"there {'is' if len(names) == 1 else 'are'} {counted(len(names), 'scenario')}"
+    print_error(f"no name matches -k {pattern!r}; {there}", [*names[:MOST_NAMED], *more])
 
 
 def _indented(text: str) -> str:

@@ -17,7 +17,7 @@ from stepwell_store.open import open_redis, queue_url
 
 from stepwell_cli.failures import CommandFailed
 from stepwell_cli.output import say
-from stepwell_cli.runfile import RunFile, read_run_file, remove_run_file, write_run_file
+from stepwell_cli.runfile import RunFile, noted, read_run_file, remove_run_file, write_run_file
 from stepwell_cli.supervisor import ChildPlan, Supervisor
 
 START_SECONDS = 30.0
@@ -32,9 +32,11 @@ def run_tree(
     workers: int,
     log_dir: str | None = None,
     ready: Callable[[str], None] = lambda _: None,
+    note_in: Path | None = None,
 ) -> None:
     """Run until told to stop. `ready` gets the API's address once everything works.
 
+    `note_in` is another data folder in which client commands look for the address.
     Raises CommandFailed when the folder is in use, the port is taken, or a child does not start.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -51,14 +53,17 @@ def run_tree(
                 supervisor.start(_plan("server", "server", settings, LAST))
             _start_children(supervisor, settings, workers)
 
-            def write(pids: dict[str, int]) -> None:
+            def write(pids: dict[str, int]) -> RunFile:
                 running = RunFile(url, settings.store_url or "", os.getpid(), pids)
                 write_run_file(settings.data_dir, running)
+                return running
 
             cleanup.callback(remove_run_file, settings.data_dir)
             if _await_ready(supervisor, settings, url):
-                write(supervisor.processes())
+                running = write(supervisor.processes())
                 supervisor.on_change = write
+                if note_in is not None:
+                    cleanup.enter_context(noted(note_in, running))
                 ready(url)
                 supervisor.run()
 

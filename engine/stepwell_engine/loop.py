@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from stepwell_store.errors import CorruptValue, StoreUnavailable
 from stepwell_store.lane import Pending
-from stepwell_store.protocol import Commit, CommitResult, Handing, Loaded, Store, Wanted
+from stepwell_store.protocol import Commit, CommitResult, Handing, Loaded, Store
 
 from stepwell_engine.catalog import Catalog
 from stepwell_engine.dispatch import Dispatcher, Job, jobs_of

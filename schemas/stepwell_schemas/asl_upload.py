@@ -1,6 +1,7 @@
 """The envelope in which an Amazon States Language document is uploaded: it has neither id nor version of its own.
 
-`{id, version, type, resources, definition}`; the definition is an object, or its JSON text as the AWS tools write it.
+`{id, version, type, resources, definition, tests}`; the definition is an object, or its JSON text as the AWS tools
+write it.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pydantic import Field
 
 from stepwell_schemas.json_reader import read_json
 from stepwell_schemas.problems import Finding, PathInDocument, kind_of
+from stepwell_schemas.scenario import Scenario, Scenarios
 from stepwell_schemas.source_text import SyntaxFault
 from stepwell_schemas.words import LanguageModel, Word, explained
 from stepwell_schemas.workflow import ID_PATTERN, VERSION_PATTERN
@@ -61,12 +63,17 @@ class AslUpload(LanguageModel):
     """Anything; not read by the machine."""
     definition: dict[str, Any] | str
     """The Amazon States Language document, or its JSON text."""
+    tests: Scenarios = Field(default_factory=list)
+    """Scenarios that the definition must pass; an upload is refused when one fails."""
 
 
 def asl_upload_schema() -> dict[str, Any]:
     """The published schema of the envelope. A new object at each call."""
-    schema: dict[str, Any] = tidy(AslUpload.model_json_schema(by_alias=True, mode="validation"))
-    return {"$schema": DIALECT, "$id": ASL_SCHEMA_ID, **schema, "title": "Stepwell ASL upload"}
+    generated = AslUpload.model_json_schema(by_alias=True, mode="validation")
+    definitions = {name: tidy(schema) for name, schema in generated.pop("$defs").items()}
+    root = tidy(generated)
+    root["title"] = "Stepwell ASL upload"
+    return {"$schema": DIALECT, "$id": ASL_SCHEMA_ID, **root, "$defs": dict(sorted(definitions.items()))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +103,11 @@ class AslDocument:
     resources: Mapping[str, str]
     definition: dict[str, Any]
     base: PathInDocument
+    tests: tuple[Scenario, ...] = ()
 
     @classmethod
-    def of_envelope(cls, envelope: Mapping[str, Any]) -> "AslDocument":
-        """Of an envelope that was stored, as `enveloped` makes it."""
+    def of_envelope(cls, envelope: Mapping[str, Any], tests: tuple[Scenario, ...] = ()) -> "AslDocument":
+        """Of an envelope that was stored, as `enveloped` makes it. Its tests were for the upload."""
         return cls(
             envelope["id"],
             envelope["version"],
@@ -107,6 +115,7 @@ class AslDocument:
             envelope["resources"],
             envelope["definition"],
             ("definition",),
+            tests,
         )
 
 

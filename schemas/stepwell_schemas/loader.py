@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from stepwell_schemas.asl_upload import AslDocument, UploadSettings, enveloped, is_asl, is_bare
+from stepwell_schemas.asl_upload import AslDocument, AslUpload, UploadSettings, enveloped, is_asl, is_bare
 from stepwell_schemas.building import built
 from stepwell_schemas.embedded_schemas import check_embedded_schemas
 from stepwell_schemas.json_reader import read_json
@@ -125,15 +125,19 @@ def _checked_asl(
     envelope, findings = enveloped(document, upload)
     if not findings:
         findings = check_against_schema(envelope, "asl-upload.schema.json")
+    model = None
+    if not findings and "tests" in envelope:
+        model, findings = built(AslUpload, envelope)
     bare = is_bare(document)
     if bare:
         # What the envelope's findings are about was given beside the document, which has no place for it.
         findings = [replace(finding, path=()) for finding in findings]
     problems = _placed(notes + findings, positions, text)
     refused = any(problem.severity == "error" for problem in problems)
-    asl = (
-        None if refused else replace(AslDocument.of_envelope(envelope), base=() if bare else ("definition",))
-    )
+    tests = () if model is None else tuple(model.tests)
+    asl = None if refused else AslDocument.of_envelope(envelope, tests)
+    if asl is not None and bare:
+        asl = replace(asl, base=())
     return LoadResult(
         envelope,
         None,

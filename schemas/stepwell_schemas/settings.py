@@ -96,7 +96,8 @@ class Settings(BaseSettings):
     worker_lease_seconds: float = Field(default=10, ge=0.1, le=86_400, allow_inf_nan=False)
     """After this long without a sign of life an attempt counts as lost; 0.1 to 86,400 (a day)."""
     event_retention_days: float = Field(default=8, gt=0, le=36_500, allow_inf_nan=False)
-    """How long accumulated events are kept, at most 36,500 (a century). Event ids are remembered for 8 to 12 days whatever this says."""
+    """How long accumulated events are kept, at most a century. Event ids are remembered for 8 to 12 days whatever this
+    says."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages shown."""
 

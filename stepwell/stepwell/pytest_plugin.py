@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stepwell.scenario_files import Suite
 
 SCENARIO_SUFFIXES = (".tests.yaml", ".tests.yml", ".tests.json")
+SCENARIO_BYTES = 1024 * 1024
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,13 +40,22 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "ScenarioF
     """Scenario files are collected by their name, definitions only where that is asked for or they are named."""
     if file_path.name.endswith(SCENARIO_SUFFIXES):
         # Other tools may name their files alike; those name no definition.
-        ours = parent.session.isinitpath(file_path) or b"definition" in file_path.read_bytes()
+        ours = parent.session.isinitpath(file_path) or _names_a_definition(file_path)
         return ScenarioFile.from_parent(parent, path=file_path) if ours else None
     if file_path.suffix not in (".yaml", ".yml", ".json") or not _definitions_wanted(file_path, parent):
         return None
     from stepwell.scenario_files import may_hold_scenarios
 
     return ScenarioFile.from_parent(parent, path=file_path) if may_hold_scenarios(file_path) else None
+
+
+def _names_a_definition(file_path: Path) -> bool:
+    from stepwell.file_reading import read_bounded
+
+    try:
+        return b"definition" in read_bounded(file_path, SCENARIO_BYTES)
+    except OSError:
+        return True  # opening it says why it cannot be read
 
 
 def _definitions_wanted(file_path: Path, parent: pytest.Collector) -> bool:

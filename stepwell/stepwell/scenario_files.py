@@ -15,9 +15,16 @@ from stepwell_interpreter.compile import AnyActivity, Compiled, compile_source
 from stepwell_interpreter.scenarios.reading import ScenarioSet, load_scenarios, scenarios_of
 from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.problems import Problem
+from stepwell_schemas.source_text import MAX_SOURCE_BYTES
+
+from stepwell.definition_files import holds_tests
+from stepwell.file_reading import read_bounded
 
 SCENARIO_SUFFIXES = (".tests.yaml", ".tests.yml", ".tests.json")
 DEFINITION_SUFFIXES = (".yaml", ".yml", ".json")
+
+Resources = tuple[tuple[str, str], ...]
+"""The table of resources of Amazon States Language, as what can be a key of a cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +68,24 @@ def is_scenario_file(path: Path) -> bool:
 
 
 def may_hold_scenarios(path: Path) -> bool:
-    """Whether a definition's file may have `tests:`; a quick look that never misses one."""
-    if path.suffix not in DEFINITION_SUFFIXES or is_scenario_file(path):
-        return False
-    try:
-        text = path.read_bytes()
-    except OSError:
-        return False
-    return b"tests" in text and b"startAt" in text and b"states" in text
+    """Whether a definition's file has `tests:`, or may have them where it cannot be read to its end."""
+    return path.suffix in DEFINITION_SUFFIXES and not is_scenario_file(path) and holds_tests(path)
 
 
-def open_suite(path: Path, modules: Sequence[str] = ()) -> Suite:
+def open_suite(path: Path, modules: Sequence[str] = (), resources: Resources = ()) -> Suite:
     """The suite of a scenario file, or of a definition with `tests:`. `modules` have activities, as `--activities`."""
-    return _of_scenario_file(path, modules) if is_scenario_file(path) else _of_definition(path, modules)
+    of_kind = _of_scenario_file if is_scenario_file(path) else _of_definition
+    return of_kind(path, modules, resources)
 
 
 @lru_cache(maxsize=64)
-def compiled_with(source: bytes, modules: tuple[str, ...], file: str) -> Compiled:
-    """The definition for tests: activities that are not known exist too, and so does every resource.
+def compiled_with(source: bytes, modules: tuple[str, ...], file: str, resources: Resources = ()) -> Compiled:
+    """The definition for tests: activities that are not known exist too, and without a table so does every resource.
 
     A definition in Amazon States Language needs neither id nor version here. Raises RegistryError.
     """
     known = None if b"StartAt" in source else KnownActivities(known_activities(modules))
-    return compile_source(source, activities=known, file=file)
+    return compile_source(source, activities=known, file=file, resources=dict(resources) or None)
 
 
 @lru_cache(maxsize=64)
@@ -93,19 +95,19 @@ def known_activities(modules: tuple[str, ...]) -> Mapping[str, ActivityDescripti
     return {activity.name: activity.description() for activity in registry}
 
 
-def _of_definition(path: Path, modules: Sequence[str]) -> Suite:
+def _of_definition(path: Path, modules: Sequence[str], resources: Resources) -> Suite:
     label = str(path)
     try:
-        compiled = compiled_with(path.read_bytes(), tuple(modules), label)
+        compiled = compiled_with(read_bounded(path, MAX_SOURCE_BYTES), tuple(modules), label, resources)
         return _suite(label, label, scenarios_of(compiled, label), compiled, tuple(modules))
     except (OSError, RegistryError) as error:
         return _broken(label, label, _unreadable(label, error))
 
 
-def _of_scenario_file(path: Path, modules: Sequence[str]) -> Suite:
+def _of_scenario_file(path: Path, modules: Sequence[str], resources: Resources) -> Suite:
     label = str(path)
     try:
-        scenarios = load_scenarios(path.read_bytes(), file=label)
+        scenarios = load_scenarios(read_bounded(path, MAX_SOURCE_BYTES), file=label)
     except OSError as error:
         return _broken(label, label, _unreadable(label, error))
     if scenarios.definition is None:
@@ -113,7 +115,9 @@ def _of_scenario_file(path: Path, modules: Sequence[str]) -> Suite:
     definition = path.parent / scenarios.definition
     named = tuple(dict.fromkeys([*modules, *(_module(path, name) for name in scenarios.activities)]))
     try:
-        compiled = compiled_with(definition.read_bytes(), named, str(definition))
+        compiled = compiled_with(
+            read_bounded(definition, MAX_SOURCE_BYTES), named, str(definition), resources
+        )
         return _suite(label, str(definition), scenarios, compiled, named)
     except (OSError, RegistryError) as error:
         key = "definition" if isinstance(error, OSError) else "activities"

@@ -21,6 +21,7 @@ from stepwell_interpreter.simulation.errors import (
     DefinitionRefused,
     InputRefused,
     MockRefused,
+    NoDefinition,
     SimulationError,
     SimulationLimit,
     UnmockedTask,
@@ -38,6 +39,9 @@ from stepwell_interpreter.simulation.source import MachineType
 from stepwell_interpreter.simulation.state_requests import StateRefused
 from stepwell_interpreter.simulation.world import World
 from stepwell_schemas.catalog import ActivityDescription
+from stepwell_schemas.source_text import MAX_SOURCE_BYTES
+
+from stepwell.file_reading import read_bounded
 
 __all__ = [
     "Activities",
@@ -45,6 +49,7 @@ __all__ = [
     "DefinitionRefused",
     "InputRefused",
     "MockRefused",
+    "NoDefinition",
     "Outcome",
     "Report",
     "Simulation",
@@ -93,7 +98,8 @@ def simulate(
     `tasks`: by state, its outcomes in order, one outcome for every try, or a function of the input. `events`:
     CloudEvents, or `type` and `data`, each with `at` or `time`. `now`, `until`: when it begins and stops.
     `workflows`: definitions of child workflows by name; those not given take outcomes like tasks. `type` and
-    `resources` are for Amazon States Language.
+    `resources` are for Amazon States Language. What can be no definition at all (None, a number) is a
+    NoDefinition, which is a TypeError, too.
     """
     require(workflows, Mapping, "workflows", "an object of names and definitions")
     children = {name: _read(child)[0] for name, child in (workflows or {}).items()}
@@ -123,7 +129,8 @@ def check(
 ) -> Report:
     """All that is wrong with a definition. Without `activities` every activity is taken to exist.
 
-    With them, the built-in ones are known as well.
+    With them, the built-in ones are known as well. What is wrong with the definition is in the report; what can be
+    none at all (None, a number) raises NoDefinition, a SimulationError and a TypeError.
     """
     known = None if activities is None else descriptions(activities)
     content, file = _read(definition)
@@ -202,7 +209,7 @@ def _read(definition: Definition) -> tuple[Mapping[str, Any] | str | bytes, str 
     if not isinstance(definition, Path):
         return definition, None
     try:
-        return definition.read_bytes(), str(definition)
+        return read_bounded(definition, MAX_SOURCE_BYTES), str(definition)
     except OSError as error:
         raise MockRefused(f"{definition} cannot be read: {error.strerror or error}") from None
 

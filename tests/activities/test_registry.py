@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from stepwell_activities import registry as registry_module
 from stepwell_activities.builtin import builtin_registry
 from stepwell_activities.decorator import activity
 from stepwell_activities.errors import DiscoveryError, DuplicateActivity, InvalidActivity
@@ -50,6 +52,26 @@ def test_a_module_is_discovered_by_its_name(tmp_path: Path) -> None:
     module(tmp_path, "shipping_b", "orders.ship")
     sys.path.insert(0, str(tmp_path))
     assert discover(["shipping_b"], None).names() == ["orders.ship"]
+
+
+@pytest.mark.parametrize("named", ["file", "module"])
+def test_a_module_that_ends_the_process_is_a_failure_of_the_module(tmp_path: Path, named: str) -> None:
+    file = tmp_path / f"ends_{named}.py"
+    file.write_text("import sys\nsys.exit(0)\n")
+    sys.path.insert(0, str(tmp_path))
+    with pytest.raises(DiscoveryError, match=r"ends_\w+.*ends the process .*sys\.exit\(0\)"):
+        discover([str(file) if named == "file" else file.stem], None)
+
+
+def test_an_entry_point_that_ends_the_process_is_a_failure_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ends_point.py").write_text("raise SystemExit\n")
+    sys.path.insert(0, str(tmp_path))
+    point = EntryPoint("odd", "ends_point", "stepwell.activities")
+    monkeypatch.setattr(registry_module, "entry_points", lambda group: [point])
+    with pytest.raises(DiscoveryError, match=r"entry point 'odd = ends_point'.*ends the process"):
+        discover()
 
 
 def test_two_files_with_one_name_are_an_error_that_names_both(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import socket
+import sys
+import typing
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, NotRequired
@@ -24,6 +26,10 @@ class Order(BaseModel):
 class Point:
     x: float
     y: float
+
+
+class OfTyping(typing.TypedDict):
+    name: str
 
 
 class Named(TypedDict):
@@ -178,3 +184,12 @@ def test_hints_that_cannot_be_resolved_are_refused() -> None:
 
     with pytest.raises(InvalidActivity, match="NoSuchType"):
         of(work)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="there pydantic reads the one of typing, too")
+def test_a_typed_dict_of_typing_is_refused_with_the_one_to_take() -> None:
+    def work(order: OfTyping) -> None: ...
+
+    with pytest.raises(InvalidActivity, match="from typing_extensions import TypedDict") as refused:
+        of(work)
+    assert "or TypedDicts" not in str(refused.value)

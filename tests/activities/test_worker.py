@@ -1,9 +1,11 @@
 """The worker's loop in this process, on a real server; bodies that must run beside the test run in threads."""
 
 import asyncio
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from stepwell_activities.runtime import new_runtime
 from stepwell_activities.taking import Finished, QueueWatcher, TakenJob, Taker
 from stepwell_activities.worker import StepwellWorker, make_worker
 from stepwell_schemas.settings import Settings
+from stepwell_store.errors import StoreUnavailable
 from stepwell_store.open import open_redis
 from stepwell_store.redis_store import RedisStore
 
@@ -323,3 +326,25 @@ def test_a_body_of_the_pool_that_exits_is_a_failure_and_the_pool_goes_on(
 def test_a_worker_without_room_is_refused(make: Make, options: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         make(number, **options)
+
+
+def test_a_worker_waits_for_the_store_as_long_as_it_says(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker = make(number)
+    slept: list[float] = []
+
+    def away(_: object, known: object) -> int:
+        raise StoreUnavailable("away")
+
+    def sleep(_r: object, _w: object, _x: object, seconds: float) -> None:
+        slept.append(seconds)
+        worker._stop_requested = len(slept) == 8
+
+    monkeypatch.setattr(Taker, "recover", away)
+    monkeypatch.setattr("stepwell_activities.worker.select", SimpleNamespace(select=sleep))
+    worker.work()
+    said = re.findall(r"trying again in ([\d.]+) s", "\n".join(caplog.messages))
+    assert len(said) == 8
+    assert [float(seconds) for seconds in said] == [round(seconds, 1) for seconds in slept]
+    assert max(slept) > min(slept)

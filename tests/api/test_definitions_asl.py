@@ -35,6 +35,19 @@ def test_a_definition_is_published_with_id_and_version_beside_it() -> None:
         assert (document["type"], document["resources"]) == ("EXPRESS", {"charge": "cards"})
 
 
+@pytest.mark.parametrize("path", ["/definitions", "/definitions/validate"])
+@pytest.mark.parametrize(("expected", "accepted"), [("succeeded", True), ("failed", False)])
+def test_tests_of_an_envelope_gate_its_upload(path: str, expected: str, accepted: bool) -> None:
+    test = {"name": "paid", "tasks": {"Charge": {"output": 1}}, "expect": {"status": expected}}
+    with api() as client:
+        answer = upload(client, {**ENVELOPE, "tests": [test]}, path)
+        problems = answer.json().get("problems", [])
+        found = [(problem["code"], problem["pointer"]) for problem in problems]
+        assert found == ([] if accepted else [("test-failed", "/tests/0/name")])
+        stored = client.get("/definitions").json()["items"]
+        assert bool(stored) == (accepted and path == "/definitions")
+
+
 def test_yaml_is_taken_too() -> None:
     text = b"id: orders\nversion: 1.0.0\ndefinition:\n  StartAt: A\n  States: {A: {Type: Succeed}}\n"
     with api() as client:

@@ -94,7 +94,9 @@ def test_import_says_what_would_be_lost_and_writes_nothing(tmp_path: Path) -> No
     "document", [{"StartAt": "A"}, {"id": "n", "version": "1.0.0", "startAt": "A", "states": {}}]
 )
 def test_import_takes_nothing_else(tmp_path: Path, document: dict[str, Any]) -> None:
-    assert run("import", "asl", write(tmp_path, document), *NAMED).exit_code == 1
+    ran = run("import", "asl", write(tmp_path, document), *NAMED)
+    assert ran.exit_code == 1
+    assert ("is native already" in ran.stderr) == ("startAt" in document)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from cli_world import eventually, run
+from stepwell_cli import instances
+from stepwell_cli.server import Server
 
 BROKEN = "id: broken\nversion: 1.0.0\nstartAt: A\nstates:\n  A: {type: pass, nxt: B}\n"
 
@@ -98,6 +100,51 @@ def test_history_tells_the_steps_in_order(url: str) -> None:
     types = [step["type"] for item in items for step in item["trace"]]
     assert types.index("ExecutionStarted") < types.index("WaitStateEntered")
     assert "WaitStateEntered" in run("history", instance, url=url).stdout
+
+
+MACHINE = """
+id: asl-echo
+version: 1.0.0
+definition:
+  StartAt: First
+  States:
+    First: {Type: Pass, Next: Last}
+    Last: {Type: Succeed}
+"""
+
+
+def test_history_has_the_events_of_step_functions(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "echo.yaml"
+    file.write_text(MACHINE, encoding="utf-8")
+    assert run("deploy", str(file), url=url).exit_code == 0
+    instance = run("start", "asl-echo", "--wait", "30", "--json", url=url).document["instanceId"]
+    monkeypatch.setattr(instances, "PAGE", 2)
+    told = run("history", instance, "--format", "aws", "--json", url=url).document
+    assert [event["id"] for event in told["events"]] == list(range(1, 7))
+    assert [event["type"] for event in told["events"]][:3] == [
+        "ExecutionStarted", "PassStateEntered", "PassStateExited",
+    ]  # fmt: skip
+    assert (told["instanceId"], told["truncated"]) == (instance, False)
+    shown = run("history", instance, "--format", "aws", url=url)
+    assert len(shown.stdout.splitlines()) == 6
+    assert "SucceedStateEntered Last" in shown.stdout
+
+
+def test_history_of_a_native_instance_has_no_events_of_step_functions(url: str) -> None:
+    ran = run("history", started(url), "--format", "aws", url=url)
+    assert ran.exit_code == 1
+    assert "/history" in ran.stderr
+
+
+def test_a_history_that_is_cut_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = {"id": 1, "previousEventId": 0, "timestamp": 0.5, "type": "ExecutionStarted"}
+    page = {"events": [event], "next": None, "truncated": True}
+    monkeypatch.setattr(Server, "get", lambda *_, **__: page)
+    ran = run("history", "long", "--format", "aws", url="http://127.0.0.1:1")
+    assert "1970-01-01 00:00:00.500" in ran.stdout
+    assert "There is more" in ran.stderr
 
 
 def test_cancel_ends_an_instance(url: str) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from cli_world import run
 from stepwell_cli.events import BATCH_BYTES, BATCH_EVENTS, batches, event_lines
-from stepwell_cli.failures import UsageError
+from stepwell_cli.explore import NOT_COMPLETE
+from stepwell_cli.failures import CommandFailed, NotFound, NothingChosen, Unreachable, UsageError
 from stepwell_cli.main import write_any_text
-from stepwell_cli.runfile import RunFile, read_run_file, write_run_file
+from stepwell_cli.runfile import RunFile, noted, read_run_file, write_run_file
 
 NOWHERE = "http://127.0.0.1:9"
 GOOD = "id: good\nversion: 2.1.0\nstartAt: A\nstates:\n  A: {type: succeed}\n"
@@ -55,10 +56,11 @@ def test_a_wrong_command_line_is_exit_code_2_and_says_why(arguments: tuple[str, 
     assert said in ran.stderr
 
 
-def test_settings_that_are_wrong_are_named() -> None:
-    ran = run("doctor", STEPWELL_PARTITIONS="many")
+@pytest.mark.parametrize("command", [("doctor",), ("status", "--list")], ids=["doctor", "a client"])
+def test_settings_that_are_wrong_are_named(command: tuple[str, ...]) -> None:
+    ran = run(*command, STEPWELL_PARTITIONS="many")
     assert ran.exit_code == 2
-    assert "partitions" in ran.stderr
+    assert "partitions: " in ran.stderr
 
 
 def test_validate_works_without_a_server(tmp_path: Path) -> None:
@@ -111,6 +113,30 @@ def test_version_is_one_json_document() -> None:
     assert set(run("version", "--json").document) == {"version", "python"}
 
 
+def test_the_version_is_told_by_an_option_too() -> None:
+    ran = run("--version")
+    assert ran.exit_code == 0
+    assert ran.stdout == run("version").stdout
+
+
+def test_the_help_names_every_exit_code() -> None:
+    told = " ".join(run("--help").stdout.split())
+    for kind in (CommandFailed, UsageError, NotFound, Unreachable, NothingChosen):
+        assert f" {kind.exit_code} " in told
+    assert f"Of `explore`, {NOT_COMPLETE}:" in told
+
+
+@pytest.mark.parametrize("code", ["sys.exit(0)", "raise SystemExit", "exit(3)"])
+@pytest.mark.parametrize("command", ["check", "validate", "test", "simulate"])
+def test_a_module_that_ends_the_process_does_not_pass_a_gate(tmp_path: Path, command: str, code: str) -> None:
+    (tmp_path / "ends.py").write_text(f"import sys\n\n{code}\n", encoding="utf-8")
+    file = tmp_path / "broken.yaml"
+    file.write_text(GOOD.replace("startAt: A", "startAt: B"), encoding="utf-8")
+    ran = run(command, str(file), "--activities", str(tmp_path / "ends.py"))
+    assert ran.exit_code in (1, 2)
+    assert "ends the process" in ran.stdout + ran.stderr
+
+
 def test_doctor_finds_no_store_where_none_is(tmp_path: Path) -> None:
     ran = run("doctor", "--data-dir", str(tmp_path / "none"))
     assert ran.exit_code == 3
@@ -143,6 +169,27 @@ def test_client_commands_find_the_server_that_up_started_in_the_folder(tmp_path:
     ran = run("activities", STEPWELL_DATA_DIR=str(tmp_path))
     assert ran.exit_code == 4
     assert NOWHERE in ran.stderr
+
+
+def test_a_note_leads_to_a_tree_with_another_folder_and_goes_with_it(tmp_path: Path) -> None:
+    folder = tmp_path / ".stepwell"
+    with noted(folder, RunFile(NOWHERE, "unix://x", os.getpid(), {})):
+        assert NOWHERE in run("activities", STEPWELL_DATA_DIR=str(folder)).stderr
+    assert not folder.exists()
+
+
+def test_a_note_takes_nothing_from_a_tree_that_runs_in_the_folder(tmp_path: Path) -> None:
+    own = RunFile("http://127.0.0.1:10", "unix://own", os.getpid(), {})
+    write_run_file(tmp_path, own)
+    with noted(tmp_path, RunFile(NOWHERE, "unix://x", os.getppid(), {})):
+        assert read_run_file(tmp_path) == own
+    assert read_run_file(tmp_path) == own
+
+
+def test_a_note_is_not_needed_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with noted(tmp_path / "file" / "folder", RunFile(NOWHERE, "unix://x", os.getpid(), {})):
+        assert f"--url {NOWHERE}" in capsys.readouterr().err
 
 
 def test_the_run_file_of_a_dead_supervisor_counts_for_nothing(tmp_path: Path) -> None:

@@ -123,3 +123,27 @@ def test_what_ships_gives_no_false_alarm(file: str) -> None:
     root = Path(__file__).resolve().parents[2]
     ran = run("explore", str(root / file), "--strict")
     assert ran.exit_code == 0, ran.stdout
+
+
+def test_inputs_to_begin_with_are_given_several_times_and_from_files(tmp_path: Path) -> None:
+    choice = "{type: choice, choices: [{variable: $.input.kind, equals: KIND, next: Done}], default: Done}"
+    states = f"  A: {choice.replace('KIND', 'a')}\n  Done: {{type: succeed, output: $.input.kind}}\n"
+    file = written(tmp_path, f"id: kinds\nversion: 1.0.0\nstartAt: A\nstates:\n{states}")
+    (tmp_path / "b.json").write_text('{"kind": "b"}', encoding="utf-8")
+    ran = run("explore", file, "--input", '{"kind": "a"}', "--input", f"@{tmp_path}/b.json", "--json")
+    assert ran.exit_code == 0, ran.stderr
+    assert ran.document["coverage"]["ends"] == {"succeeded": 2}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [("{", "not JSON"), ("order.yaml", "write @order.yaml"), ('{"name": 5}', "/name")]
+)
+def test_an_input_that_cannot_be_one_is_a_wrong_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    schema = "input: {type: object, properties: {name: {type: string}}}\nstartAt"
+    written(tmp_path, SOUND.replace("startAt", schema, 1))
+    ran = run("explore", "order.yaml", "--input", given)
+    assert ran.exit_code == 2
+    assert told in ran.stderr

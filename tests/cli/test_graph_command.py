@@ -25,7 +25,7 @@ def test_every_kept_picture_is_checked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "start"), [("svg", "<svg "), ("mmd", "---\ntitle"), ("dot", "digraph {"), ("txt", "<svg ")]
+    ("suffix", "start"), [("svg", "<svg "), ("mmd", "---\ntitle"), ("dot", "digraph {"), ("GV", "digraph {")]
 )
 def test_the_form_follows_the_suffix_of_the_output(tmp_path: Path, suffix: str, start: str) -> None:
     output = tmp_path / f"picture.{suffix}"
@@ -34,8 +34,21 @@ def test_the_form_follows_the_suffix_of_the_output(tmp_path: Path, suffix: str, 
     assert output.read_text(encoding="utf-8").startswith(start)
 
 
-def test_a_named_form_wins_over_the_suffix(tmp_path: Path) -> None:
-    output = tmp_path / "picture.svg"
+@pytest.mark.parametrize(
+    "arguments", [("picture.png",), ("picture.txt", "--format", "dot"), ("picture.svg", "--format", "dot")]
+)
+def test_a_suffix_that_means_another_form_or_none_is_refused(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    name, *options = arguments
+    ran = run("graph", str(PICTURES["device-onboarding"]), "-o", str(tmp_path / name), *options)
+    assert ran.exit_code == 2
+    assert ".mmd or .mermaid for mermaid" in ran.stderr
+    assert not (tmp_path / name).exists()
+
+
+def test_an_output_without_a_suffix_takes_the_form_that_is_named(tmp_path: Path) -> None:
+    output = tmp_path / "picture"
     run("graph", str(PICTURES["device-onboarding"]), "--format", "dot", "-o", str(output))
     assert output.read_text(encoding="utf-8").startswith("digraph {")
 

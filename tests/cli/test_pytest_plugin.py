@@ -81,3 +81,26 @@ def test_other_files_are_left_alone_and_nothing_of_the_product_is_loaded(tmp_pat
     )
     ran = pytest_run(tmp_path)
     assert "1 passed" in ran.stdout, ran.stdout
+
+
+ENVELOPE = """
+id: orders
+version: 1.0.0
+definition:
+  StartAt: A
+  States:
+    A: {Type: Succeed}
+tests:
+  - {name: it ends, expect: {status: succeeded}}
+  - {name: wrong, expect: {status: failed}}
+"""
+
+
+def test_the_scenarios_in_an_envelope_are_collected_where_definitions_are(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "orders.yaml").write_text(ENVELOPE)
+    ran = pytest_run(tmp_path, "-v", "orders.yaml")
+    assert "orders.yaml::it ends PASSED" in ran.stdout
+    assert "orders.yaml::wrong FAILED" in ran.stdout
+    assert "no tests ran" in pytest_run(tmp_path).stdout
+    assert "1 failed, 1 passed" in pytest_run(tmp_path, "--stepwell-definitions").stdout

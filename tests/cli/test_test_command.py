@@ -103,7 +103,8 @@ def test_scenarios_are_chosen_by_a_part_of_their_name(tmp_path: Path) -> None:
 
 
 def test_a_pattern_that_is_no_pattern_is_a_text(tmp_path: Path) -> None:
-    assert run_on(tmp_path, GOOD + BAD, "-k", "(").exit_code == 0
+    odd = GOOD.replace("name: paid", "name: paid (late)")
+    assert run_on(tmp_path, odd + BAD, "-k", "(").exit_code == 0
 
 
 def test_json_has_every_scenario_with_its_differences(tmp_path: Path) -> None:
@@ -232,7 +233,7 @@ def test_only_what_own_scenarios_leave_out_is_generated(tmp_path: Path) -> None:
 def test_a_definition_that_cannot_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("id: a\nversion: 1.0.0\nstartAt: X\nstates: {}\n")
     ran = run("generate", "tests", str(tmp_path / "a.yaml"))
-    assert ran.exit_code == 2
+    assert ran.exit_code == 1
     assert "cannot be run" in ran.stderr
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cli_world import Up, eventually, is_alive, run, start_up
+from stepwell_cli.runfile import read_run_file
 from stepwell_store.embedded import EmbeddedServer
 
 
@@ -44,6 +45,17 @@ def test_a_signal_ends_everything_and_leaves_no_run_file(up: Up, number: signal.
     assert [process for process in processes if is_alive(process)] == []
     assert not (up.folder / "up.json").exists()
     assert not list(up.folder.glob("*.tmp"))
+    assert not (up.folder.parent / ".stepwell").exists()
+
+
+def test_commands_of_the_folder_find_a_tree_that_keeps_its_data_elsewhere(
+    up: Up, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = up.running.url
+    monkeypatch.chdir(up.folder.parent)
+    found = eventually(lambda: read_run_file(Path(".stepwell")), "the note is there")
+    assert found.url == url
+    assert run("activities").exit_code == 0
 
 
 def test_when_the_supervisor_is_killed_its_children_end_by_themselves(up: Up) -> None:

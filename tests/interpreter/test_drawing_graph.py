@@ -216,6 +216,25 @@ def test_a_resource_is_shown_by_what_it_means(resource: str, arguments: dict[str
 
 
 @pytest.mark.parametrize(
+    ("table", "shown"),
+    [
+        ({"arn:aws:states:::sqs:sendMessage": "queue.send"}, "queue.send"),
+        ({"arn:aws:states:::sqs:sendMessage": "workflow:tell"}, "workflow tell"),
+        ({"arn:aws:states:::sqs:sendMessage": "no such name"}, "sqs:sendMessage"),
+        ({"other": "queue.send"}, "sqs:sendMessage"),
+        ({"arn:aws:states:::sqs:sendMessage": 5}, "sqs:sendMessage"),
+        (["queue.send"], "sqs:sendMessage"),
+    ],
+)
+def test_a_resource_is_shown_by_what_the_envelope_says(table: Any, shown: str) -> None:
+    state = {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": True}
+    machine = {"StartAt": "A", "States": {"A": state}}
+    node = nodes({"id": "a", "resources": table, "definition": machine})["/States/A"]
+    assert node.details[0] == shown
+    assert "arn:aws:states:::sqs:sendMessage" in node.hover
+
+
+@pytest.mark.parametrize(
     "document",
     [
         {},

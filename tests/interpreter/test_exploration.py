@@ -429,11 +429,15 @@ def test_progress_is_told_now_and_then() -> None:
     assert heard
 
 
-def test_the_example_of_the_documentation_is_sound() -> None:
+def test_the_examples_of_the_documentation_break_and_hold_as_it_says() -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "exploration.md"
-    text = page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
-    made = compile_source(text)
-    assert made.accepted
-    result = explore(made)
+    faulty, mended, *_ = [
+        compile_source(part.partition("```")[0])
+        for part in page.read_text(encoding="utf-8").split("```yaml\n")[1:]
+    ]
+    assert faulty.accepted
+    assert mended.accepted
+    assert [finding.code for finding in explore(faulty).violations] == ["lost-compensation"]
+    result = explore(mended)
     assert result.sound
     assert result.complete

@@ -11,6 +11,7 @@ from stepwell_interpreter.compile import compile_source
 from stepwell_interpreter.scenarios import load_scenarios, run_scenarios
 from stepwell_interpreter.scenarios.coverage import coverage_of
 from stepwell_interpreter.scenarios.generating import Generated, content_hash, generate
+from stepwell_interpreter.scenarios.native_conditions import native_formula
 from stepwell_interpreter.scenarios.rewriting import is_ours, kept_indexes, new_file, rewritten
 from stepwell_interpreter.scenarios.samples import fits, sample
 from stepwell_interpreter.scenarios.solving import solutions
@@ -315,7 +316,7 @@ def test_a_solution_makes_the_condition_what_was_asked(condition: dict[str, Any]
     from stepwell_interpreter.conditions import compile_condition
     from stepwell_interpreter.scope import Scope
 
-    for solution in solutions([(condition, wanted)]):
+    for solution in solutions([(native_formula(condition), wanted)]):
         state = {path[-1]: solution.get(path, "left as it is") for path in PATHS}
         present = {name: value for name, value in state.items() if value is not MISSING}
         assert compile_condition(condition)(Scope(state=present), []) is wanted

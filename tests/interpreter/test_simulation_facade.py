@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from stepwell.testing import MockRefused, check, simulate
+from stepwell.testing import MockRefused, NoDefinition, SimulationError, check, simulate
 from stepwell.testing import test_state as run_state
 from stepwell_schemas.catalog import ActivityDescription
 
@@ -121,6 +121,21 @@ def test_a_text_is_no_list_of_activities() -> None:
 def test_what_is_no_state_is_refused(given: Any) -> None:
     with pytest.raises(MockRefused):
         run_state(given, {})
+
+
+@pytest.mark.parametrize("given", [None, 3, ["a.yaml"], object()])
+@pytest.mark.parametrize("function", [check, simulate, run_state])
+def test_what_can_be_no_definition_is_a_type_error_that_says_what_can_be(function: Any, given: Any) -> None:
+    with pytest.raises(NoDefinition, match=r"dict.*text \(str or bytes\).*path") as caught:
+        function(given)
+    assert isinstance(caught.value, TypeError)
+    assert isinstance(caught.value, SimulationError)
+    assert ("None" if given is None else type(given).__name__) in str(caught.value)
+
+
+def test_a_child_that_can_be_no_definition_is_a_type_error_too() -> None:
+    with pytest.raises(TypeError, match="not None"):
+        simulate(DOCUMENT, {"count": 1}, tasks={"A": {"output": 1}}, workflows={"child": cast("Any", None)})
 
 
 def test_a_failed_scenario_of_the_definition_is_a_problem() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from stepwell_schemas.asl_upload import UploadSettings
 from stepwell_schemas.loader import LoadResult, load_definition
+from stepwell_schemas.publish import published
 
 MACHINE = {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}
 ENVELOPE = {"id": "a", "version": "1.0.0", "definition": MACHINE}
@@ -95,6 +96,37 @@ def test_an_envelope_is_checked_by_its_schema(change: dict[str, Any], pointer: s
 def test_a_wrong_id_beside_a_definition_is_told_without_a_place() -> None:
     (problem,) = load(MACHINE, UploadSettings(id="No Id", version="1.0.0")).problems
     assert problem.pointer == ""
+
+
+def test_an_envelope_may_hold_tests_as_a_native_definition_does() -> None:
+    result = load({**ENVELOPE, "tests": [{"name": "it ends", "expect": {"status": "succeeded"}}]})
+    assert result.problems == ()
+    assert result.asl is not None
+    assert [scenario.name for scenario in result.asl.tests] == ["it ends"]
+
+
+@pytest.mark.parametrize(
+    ("tests", "pointer"),
+    [
+        ({}, "/tests"),
+        ([{}], "/tests/0"),
+        ([{"name": "a", "tassks": {}}], "/tests/0/tassks"),
+        ([{"name": "a", "expect": {"status": "good"}}], "/tests/0/expect/status"),
+        ([{"name": "a", "now": "2026-02-30T00:00:00Z"}], "/tests/0/now"),
+        ([{"name": "a", "input": 1, "start": {"type": "Seen"}}], "/tests/0"),
+    ],
+)
+def test_tests_of_an_envelope_are_checked_with_their_place(tests: Any, pointer: str) -> None:
+    result = load({**ENVELOPE, "tests": tests})
+    assert [problem.pointer for problem in result.problems] == [pointer]
+    assert result.problems[0].line is not None
+    assert result.asl is None
+
+
+def test_scenarios_have_one_schema_wherever_they_stand() -> None:
+    envelope, native = (published(f"{name}.schema.json")["$defs"] for name in ("asl-upload", "workflow"))
+    assert envelope["Scenario"] == native["Scenario"]
+    assert {name: native[name] for name in envelope} == envelope
 
 
 def test_yaml_is_as_good() -> None:

@@ -4,9 +4,10 @@ The dialects say what one state looks like and where it leads (`StateView`); her
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from stepwell_interpreter.asl.resources import ResourceProblem, resolve
 from stepwell_interpreter.drawing.amazon import AMAZON
 from stepwell_interpreter.drawing.graph import (
     MAX_DEPTH,
@@ -40,7 +41,9 @@ def graph_of(document: Mapping[str, Any]) -> Graph:
     dialect = AMAZON if "StartAt" in document or "States" in document else NATIVE
     title = text(envelope.get("name")) or text(envelope.get("id")) or "Workflow"
     description = text(envelope.get("description")) or text(document.get("Comment"))
-    machine = _Reader(dialect).machine(document, "", 0, dialect.default_route(document))
+    told = mapping(envelope.get("resources"))
+    table = {name: target for name, target in told.items() if isinstance(target, str)}
+    machine = _Reader(dialect, table).machine(document, "", 0, dialect.default_route(document))
     return Graph(title, description, dialect.name, machine)
 
 
@@ -49,6 +52,8 @@ class _Reader:
     """Counts what it reads over all machines of a document."""
 
     dialect: Dialect
+    resources: Mapping[str, str]
+    """What an envelope says about resources; where it says nothing, a task shows its resource."""
     states: int = 0
     edges: int = 0
 
@@ -68,7 +73,7 @@ class _Reader:
         if first:
             draft.lead(f"{pointer}#start", Exit(first, "start"))
         for name, state in states.items():
-            self._add_state(draft, str(name), self.dialect.view(mapping(state)), depth)
+            self._add_state(draft, str(name), self._view(mapping(state)), depth)
         if route:
             draft.add(Node(f"{pointer}#error", "errors", "any other error"))
             draft.lead(f"{pointer}#error", Exit(route, "error"))
@@ -79,6 +84,18 @@ class _Reader:
                 f"the definition has more than {MAX_EDGES} transitions, which is the most that is drawn"
             )
         return machine
+
+    def _view(self, state: Mapping[str, Any]) -> StateView:
+        view = self.dialect.view(state)
+        resource = text(state.get("Resource"))
+        if not self.resources or not resource or view.kind != "task":
+            return view
+        arguments = mapping(state.get("Arguments")) or mapping(state.get("Parameters"))
+        try:
+            meant = resolve(resource, self.resources, arguments)
+        except ResourceProblem:
+            return view
+        return replace(view, details=(meant.activity or f"workflow {meant.workflow}", *view.details[1:]))
 
     def _add_state(self, draft: "_Draft", name: str, view: StateView, depth: int) -> None:
         pointer = f"{draft.states_pointer}/{escaped(name)}"

@@ -4,7 +4,7 @@ Nothing that can be reached is lost by fewer retries but the number of tries its
 up does not depend on it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -57,9 +57,9 @@ class Model:
 
 def model_of(
     program: Program, document: Mapping[str, Any], uses: Uses, activities: Mapping[str, ActivityDescription],
-    bounds: Bounds,
+    bounds: Bounds, inputs: Sequence[Any] | None = None,
 ) -> Model:  # fmt: skip
-    """The model of a program whose document `uses` were read from."""
+    """The model of a program whose document `uses` were read from. Without `inputs` they are made from its schema."""
     limits = Limits(bounds.values, bounds.items)
     outcomes = {
         (machine.id, step.name): _outcomes(step, machine.id, uses, activities, limits)
@@ -75,7 +75,8 @@ def model_of(
             continue
         shape = uses.shape(f"event {type}").members.get("data")
         events[type] = tuple(representative(shape, declared.get(type) or {}, limits))
-    inputs = representative(uses.roots.get("input"), document.get("input") or {}, limits)
+    if inputs is None:
+        inputs = representative(uses.roots.get("input"), document.get("input") or {}, limits)
     return Model(with_fewer_retries(program, bounds.retries), outcomes, events, tuple(inputs))
 
 

@@ -1,9 +1,10 @@
 """`explore`: the one way into this folder. Puts model, search, judge and replay together and makes the report.
 
-explore(compiled, activities=..., bounds=Bounds(...)) -> Exploration
+explore(compiled, activities=..., inputs=[...], bounds=Bounds(...)) -> Exploration
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from stepwell_interpreter.exploration.uses import Uses, read_uses
 from stepwell_interpreter.failures import pointer_to
 from stepwell_interpreter.findings import DefinitionProblems
 from stepwell_interpreter.program import CompensationStep, MapStep, Program, Step
+from stepwell_interpreter.simulation.errors import InputRefused
 
 NO_BOUNDS: Final = Bounds()
 
@@ -35,19 +37,24 @@ def explore(
     compiled: Compiled | Program,
     *,
     activities: Mapping[str, ActivityDescription] | None = None,
+    inputs: Sequence[Any] | None = None,
     bounds: Bounds = NO_BOUNDS,
     progress: Progress | None = None,
 ) -> Exploration:
     """Walk everything that can happen to an instance. A bare program has no assertions and no schemas to go by.
 
     `activities` give the outputs' schemas; of one that is not there the outputs are made from how they are used.
-    Raises ValueError for a definition that cannot run, DefinitionProblems for assertions that cannot be compiled.
+    `inputs` are what an instance may begin with; without them they are made from the definition's schema, and of
+    Amazon States Language, which has none, it is `{}`. Raises ValueError for a definition that cannot run,
+    InputRefused for an input that it does not take, DefinitionProblems for assertions that cannot be compiled.
     """
     program, document, definition = _parts(compiled)
+    if inputs is not None:
+        _check_inputs(inputs, program)
     assertions = _assertions(definition, program)
     uses = read_uses(document) if definition is not None else Uses()
     known = activities or {}
-    model = model_of(program, document, uses, known, bounds)
+    model = model_of(program, document, uses, known, bounds, inputs)
     undoes = {each.name: each.compensates for each in known.values() if each.compensates}
     counter = Counter(model.program, assertions, undoes)
     moves = Moves(model, cancel=bounds.cancel)
@@ -96,6 +103,19 @@ def _assertions(definition: WorkflowDefinition | None, program: Program) -> Asse
     return assertions
 
 
+def _check_inputs(inputs: Sequence[Any], program: Program) -> None:
+    if not inputs:
+        raise InputRefused("there must be at least one to begin with")
+    for given in inputs:
+        try:
+            json.dumps(given, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputRefused(f"it cannot be written as JSON: {error}") from None
+        problem = program.input_problem(given)
+        if problem is not None:
+            raise InputRefused(*problem)
+
+
 def _never_possible(judge: Judge, assertions: Assertions) -> list[tuple[Verdict, int]]:
     """Assertions of the form `possible` that held nowhere. There is no run to show: it is missing."""
     return [
@@ -127,7 +147,8 @@ def _finding(verdict: Verdict, trace: Trace) -> tuple[Finding, tuple[Move, ...]]
 
 def _coverage(found: Found, program: Program) -> Coverage:
     places = [(machine.id, name) for machine in program.scopes.values() for name in machine.steps]
-    pointers = {place: pointer_to(place[0], "states", place[1]) for place in places}
+    states = "States" if program.dialect == "asl" else "states"
+    pointers = {place: pointer_to(place[0], states, place[1]) for place in places}
     led = {(pointers.get(a, ""), pointers.get(b, "")) for a, b in found.led}
     return Coverage(
         states={pointers[place]: found.entered[place] for place in places if place in found.entered},

@@ -4,23 +4,36 @@ Each starts as a sample of its schema, has whatever members the definition reads
 way of making a choice's rule the first that holds, or none of them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
 from stepwell_schemas.catalog import ActivityDescription
 
 from stepwell_interpreter.compile import Compiled
-from stepwell_interpreter.failures import StateFailure
-from stepwell_interpreter.paths import compile_members, find_members, set_in
-from stepwell_interpreter.program import WaitEvent, WaitStep
+from stepwell_interpreter.paths import compile_members, find_members
+from stepwell_interpreter.program import MapStep, TaskStep, WaitEvent, WaitStep
+from stepwell_interpreter.scenarios.answers import task_schema
+from stepwell_interpreter.scenarios.asl_flows import AslFlows
 from stepwell_interpreter.scenarios.flows import INPUT, Flows, Members, Source
+from stepwell_interpreter.scenarios.native_conditions import native_formula
+from stepwell_interpreter.scenarios.placing import put
 from stepwell_interpreter.scenarios.samples import fits, part_of, sample
 from stepwell_interpreter.scenarios.solving import Solution, solutions
 from stepwell_interpreter.scope import MISSING
 
 MOST_VARIANTS: Final = 12
+MOST_ADDED: Final = 400
+"""Values that a search may add to one source."""
 _NUMERIC: Final = frozenset({"$add", "$subtract", "$multiply", "$divide", "$min", "$max", "$round", "$range"})
+_USUAL: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(_NUMERIC, 1),
+    "timestamp": "2026-01-01T01:00:00Z",
+    "number": 1,
+    "boolean": True,
+    "digits": "1",
+    "json": "{}",
+}
 _DURATIONS: Final = frozenset({"timeout", "duration", "heartbeat", "for", "initialInterval"})
 _TELLING: Final = frozenset(
     {
@@ -41,7 +54,7 @@ _HINTED: Final = _DURATIONS | _NUMERIC | {"timestamp"}
 
 
 class Candidates:
-    """The candidates of one definition."""
+    """The candidates of one definition. Those made from it come first; a search may add others behind them."""
 
     def __init__(
         self, compiled: Compiled, activities: Mapping[str, ActivityDescription] | None = None
@@ -53,20 +66,31 @@ class Candidates:
         self._needs: dict[Source, dict[Members, str]] = {}
         self._variants: dict[Source, list[dict[Members, Any]]] = {}
         self._wheres: dict[Source, dict[Members, Any]] = {}
+        self._made: dict[Source, list[Any]] = {}
+        self._added: dict[Source, list[Any]] = {}
+        machines = list(self._program.scopes)
+        self.flows: Flows | AslFlows
         if compiled.program.dialect == "native":
-            self._flows = Flows(self._document, list(self._program.scopes))
-            self._note_needs()
-            self._note_variants()
+            self.flows = Flows(self._document, machines)
+            self._note_native(self.flows)
+        else:
+            self.flows = AslFlows(self._document, machines)
+        self._note_needs()
+        self._note_variants()
 
     def inputs(self) -> list[Any]:
         """Inputs, the plainest first."""
-        return self._all(INPUT, self._document.get("input"), {}, "input")
+        return self._all(INPUT)
 
-    def outputs(self, machine: str, state: str, name: str) -> list[Any]:
-        """Outputs of a task that runs this activity (or child workflow)."""
-        described = self._activities.get(name)
-        schema = None if described is None else described.output_schema
-        return self._all(Source("output", machine, state), schema, {}, state)
+    def outputs(self, machine: str, state: str) -> list[Any]:
+        """Outputs of a task that runs an activity (or child workflow), or the items a map's reader gives."""
+        return self._all(Source("output", machine, state))
+
+    def errors(self, machine: str, state: str) -> list[str]:
+        """Names of errors that something asks for behind a catch of this state."""
+        variants = self._variants.get(Source("error", machine, state), ())
+        names = [values.get(("Error",)) for values in variants]
+        return list(dict.fromkeys(name for name in names if isinstance(name, str) and name))
 
     def undo_output(self, activity: str) -> Any:
         """The output of an undo; nothing reads it but the report."""
@@ -76,39 +100,57 @@ class Candidates:
 
     def events(self, machine: str, step: WaitStep, wanted: WaitEvent, match: Iterable[Any]) -> list[Any]:
         """The data of events that an open wait takes: with the values it wants, and its `where` made true."""
-        source = Source("event", machine, step.name, wanted.name or "")
-        schema = (self._document.get("events") or {}).get(wanted.type)
-        found = []
-        for data in self._all(source, schema, {}, wanted.type):
+        source = event_source(machine, step, wanted)
+        schema, found = self._schema(source), []
+        for data in self._all(source):
             for path, value in match:
-                data = _put(data, compile_members(path), value)
+                data = _within(data, compile_members(path), value, schema)
             for members, value in self._wheres.get(source, {}).items():
-                data = _put(data, members, value)
+                data = _within(data, members, value, schema)
             found.append(data)
         return _distinct(found)
+
+    def fixed(self, source: Source) -> int:
+        """How many of a source's candidates were made from the definition."""
+        return len(self._all(source)) - len(self._added.get(source, ()))
+
+    def add(self, source: Source, value: Any) -> int | None:
+        """The number of a value among its source's candidates, put there if need be; None where it must not be."""
+        known = self._all(source)
+        key = _key(value)
+        number = next((number for number, each in enumerate(known) if _key(each) == key), None)
+        if number is not None:
+            return number
+        added = self._added.setdefault(source, [])
+        schema = self._schema(source)
+        if len(added) >= MOST_ADDED or (schema is not None and not fits(schema, value)):
+            return None
+        added.append(value)
+        return len(known)
 
     # -- what is needed ------------------------------------------------------------------------------------
 
     def _note_needs(self) -> None:
-        for reading in self._flows.readings():
-            for source, members in self._flows.origins(reading.path.text, reading.machine, reading.state):
-                if members:
+        for reading in self.flows.readings():
+            for source, members in self.flows.origins(reading.place, reading.machine, reading.state):
+                if members or reading.key == "items":
                     self._needs.setdefault(source, {}).setdefault(members, reading.key)
 
     def _note_variants(self) -> None:
-        for machine, state, body in self._flows.states():
-            rules = [rule for rule in body.get("choices") or () if isinstance(rule, Mapping)]
-            for number in range(len(rules) + 1):
-                wanted = [(rule, False) for rule in rules[:number]] + [
-                    (rule, True) for rule in rules[number : number + 1]
-                ]
-                for solution in solutions(wanted) if rules else ():
-                    self._note_variant(solution, machine, state)
+        for choice in self.flows.rules():
+            for number in range(len(choice.rules) + 1):
+                wanted = [(rule, False) for rule in choice.rules[:number]]
+                wanted += [(rule, True) for rule in choice.rules[number : number + 1]]
+                for solution in solutions(wanted):
+                    self._note_variant(solution, choice.machine, choice.state)
+
+    def _note_native(self, flows: Flows) -> None:
+        for machine, state, body in flows.states():
             steps = body.get("steps")
             for step in steps if isinstance(steps, list) else ():
                 if isinstance(step, Mapping) and isinstance(step.get("when"), Mapping):
                     for wish in (True, False):
-                        for solution in solutions([(step["when"], wish)]):
+                        for solution in solutions([(native_formula(step["when"]), wish)]):
                             self._note_variant(solution, machine, state)
             self._note_wheres(machine, state, body)
 
@@ -117,9 +159,9 @@ class Candidates:
         for name, wait in named.items():
             if not isinstance(wait, Mapping) or not isinstance(wait.get("where"), Mapping):
                 continue
-            for solution in solutions([(wait["where"], True)])[:1]:
+            for solution in solutions([(native_formula(wait["where"]), True)])[:1]:
                 for path, value in solution.items():
-                    for source, members in self._flows.origins(path, machine, state):
+                    for source, members in self.flows.origins(path, machine, state):
                         if source.kind != "event":
                             self._variants.setdefault(source, []).append({members: value})
                         elif source.name == name:
@@ -129,7 +171,7 @@ class Candidates:
         """Each source gets its part; which parts belong together the search finds out."""
         parts: dict[Source, dict[Members, Any]] = {}
         for path, value in solution.items():
-            for source, members in self._flows.origins(path, machine, state):
+            for source, members in self.flows.origins(path, machine, state):
                 parts.setdefault(source, {})[members] = value
         for source, values in parts.items():
             variants = self._variants.setdefault(source, [])
@@ -138,19 +180,61 @@ class Candidates:
 
     # -- making them ---------------------------------------------------------------------------------------
 
-    def _all(self, source: Source, schema: Any, empty: Any, name: str) -> list[Any]:
-        base = sample(schema, name) if _tells_kind(schema) else empty
+    def _all(self, source: Source) -> list[Any]:
+        made = self._made.get(source)
+        if made is None:
+            made = self._made[source] = self._make(source, self._schema(source))
+        return [*made, *self._added.get(source, ())]
+
+    def _schema(self, source: Source) -> Any:
+        if self._program.dialect != "native" and source.kind != "output":
+            return None
+        match source.kind:
+            case "input":
+                return self._document.get("input")
+            case "event":
+                return (self._document.get("events") or {}).get(self._event_type(source))
+            case _:
+                step = self._program.scopes[source.machine].steps.get(source.state)
+                return task_schema(step, self._activities) if isinstance(step, TaskStep) else None
+
+    def _event_type(self, source: Source) -> str:
+        step = self._program.scopes[source.machine].steps.get(source.state)
+        events = step.events if isinstance(step, WaitStep) else ()
+        return next((each.type for each in events if (each.name or "") == source.name), "")
+
+    def _make(self, source: Source, schema: Any) -> list[Any]:
+        name = source.state or source.kind
+        if source.kind == "event":
+            name = self._event_type(source)
+        base = sample(schema, name) if _tells_kind(schema) else self._empty(source)
         for members, key in sorted(self._needs.get(source, {}).items(), key=lambda need: -len(need[0])):
-            if find_members(base, members) is MISSING:
-                base = _put(base, members, self._needed(schema, members, key, name))
+            if members and find_members(base, members) is MISSING:
+                base = _within(base, members, self._needed(schema, members, key, name), schema)
         made = [base]
         for values in self._variants.get(source, ()):
             value = base
-            for members, part in values.items():
-                value = _put(value, members, part)
+            for members, part in sorted(values.items(), key=lambda pair: len(pair[0])):
+                value = _within(value, members, part, schema)
             made.append(value)
+        for value in list(made):
+            made += [_within(value, at, both, schema) for at, both in self._pairs(source, value, base)]
         sound = [value for value in _distinct(made) if schema is None or fits(schema, value)]
         return (sound or [base])[:MOST_VARIANTS]
+
+    def _pairs(self, source: Source, value: Any, base: Any) -> Iterator[tuple[Members, list[Any]]]:
+        """The lists that are gone through, with the plainest item behind their own: it may go otherwise."""
+        for members, key in self._needs.get(source, {}).items():
+            items, plain = find_members(value, members), find_members(base, members)
+            if key == "items" and isinstance(items, list) and len(items) == 1 and isinstance(plain, list):
+                yield members, [*items, *plain[:1]]
+
+    def _empty(self, source: Source) -> Any:
+        """What a value is where nothing is known of it."""
+        step = self._program.scopes[source.machine].steps.get(source.state) if source.state else None
+        if self._needs.get(source, {}).get(()) == "items" or isinstance(step, MapStep):
+            return [f"{source.state or source.kind}-1"]
+        return {}
 
     def _needed(self, schema: Any, members: Members, key: str, name: str) -> Any:
         last = next((str(member) for member in reversed(members) if isinstance(member, str)), name)
@@ -172,34 +256,26 @@ def _usual(key: str, name: str) -> Any:
         return [f"{name}-1"]
     if key in _DURATIONS:
         return "PT1H"
-    if key == "timestamp":
-        return "2026-01-01T01:00:00Z"
-    return 1 if key in _NUMERIC else f"{name}-1"
+    return _USUAL.get(key, f"{name}-1")
 
 
-def _put(document: Any, members: Members, value: Any) -> Any:
-    """The document with a value in it, or without the member; as it is where there is no such place."""
-    if not members:
-        return document if value is MISSING else value
-    if value is MISSING:
-        return _without(document, members)
-    try:
-        return set_in(document, members, value)
-    except StateFailure:
-        return document
+def event_source(machine: str, step: WaitStep, wanted: WaitEvent) -> Source:
+    """The source of the data of a wait's events."""
+    return Source("event", machine, step.name, wanted.name or "")
 
 
-def _without(document: Any, members: Members) -> Any:
-    first, rest = members[0], members[1:]
-    if not isinstance(document, dict) or first not in document:
-        return document
-    if not rest:
-        return {key: value for key, value in document.items() if key != first}
-    return {**document, first: _without(document[str(first)], rest)}
+def _within(document: Any, members: Members, value: Any, schema: Any) -> Any:
+    """The document with a value in it; as it was where its schema does not allow for one there."""
+    made = put(document, members, value)
+    return document if schema is not None and not fits(schema, made) and fits(schema, document) else made
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
     seen: dict[bytes, Any] = {}
     for value in values:
-        seen.setdefault(orjson.dumps(value, option=orjson.OPT_SORT_KEYS), value)
+        seen.setdefault(_key(value), value)
     return list(seen.values())
+
+
+def _key(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -6,6 +6,7 @@ A scenario that names a state which is not there would pass or fail for the wron
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import orjson
 from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.problems import Finding, PathInDocument, Problem
 from stepwell_schemas.scenario import ANY_STATES, ExpectedWait, Outcome, Scenario
@@ -15,6 +16,7 @@ from stepwell_interpreter.contracts import Contract, compile_contract
 from stepwell_interpreter.failures import CompileProblem, did_you_mean
 from stepwell_interpreter.program import (
     CANCEL_STEP,
+    Call,
     CompensationStep,
     MapStep,
     ParallelStep,
@@ -23,6 +25,7 @@ from stepwell_interpreter.program import (
     TaskStep,
     WaitStep,
 )
+from stepwell_interpreter.scenarios.answers import answer_schema, task_schema
 from stepwell_interpreter.scenarios.expecting import path_problem
 from stepwell_interpreter.scenarios.itinerary import EVERY
 from stepwell_interpreter.scenarios.reading import ScenarioSet
@@ -130,8 +133,8 @@ class _Checker:
     def _outcome(self, outcome: Outcome, steps: Sequence[Step], path: PathInDocument) -> Iterator[Finding]:
         if "output" not in outcome.model_fields_set:
             return
-        activities = [name for step in steps for name in self._answering(step, outcome.undo)]
-        found = [(name, self._contract(name)) for name in dict.fromkeys(activities)]
+        answers = [answer for step in steps for answer in self._answering(step, outcome.undo)]
+        found = [(name, self._contract(name, schema)) for name, schema in answers]
         refusals = [
             (name, None if contract is None else contract.problem(outcome.output)) for name, contract in found
         ]
@@ -143,16 +146,16 @@ class _Checker:
             members = _members(refusal[1], outcome.output)
             yield Finding("mock-output", message, (*path, "output", *members))
 
-    def _answering(self, step: Step, undo: str | None) -> Iterable[str]:
-        """The activities whose answer an outcome of this state may be."""
+    def _answering(self, step: Step, undo: str | None) -> Iterable[tuple[str, Any]]:
+        """The activities whose answer an outcome of this state may be, with the schemas of their answers."""
         match step:
             case TaskStep():
-                return [] if step.call is None else [step.call.activity]
+                return [] if step.call is None else [(step.call.activity, task_schema(step, self.activities))]
             case CompensationStep() if step.steps is not None:
-                return [given.call.activity for given in step.steps]
+                return [self._answer(given.call) for given in step.steps]
             case CompensationStep():
                 return [
-                    each.undo.activity
+                    self._answer(each.undo)
                     for name, steps in self._steps.items()
                     for each in steps
                     if isinstance(each, TaskStep) and each.undo is not None and undo in (None, name)
@@ -160,17 +163,18 @@ class _Checker:
             case _:
                 return []
 
-    def _contract(self, activity: str) -> Contract | None:
-        if activity not in self._contracts:
-            described = self.activities.get(activity)
-            schema = None if described is None else described.output_schema
+    def _answer(self, call: Call) -> tuple[str, Any]:
+        return call.activity, answer_schema(call, self.activities)
+
+    def _contract(self, activity: str, schema: Any) -> Contract | None:
+        # One activity may answer plainly in one state and in an envelope in another.
+        key = f"{activity} {orjson.dumps(schema).decode()}"
+        if key not in self._contracts:
             try:
-                self._contracts[activity] = None if schema is None else compile_contract(schema)
+                self._contracts[key] = None if schema is None else compile_contract(schema)
             except CompileProblem:
-                self._contracts[activity] = (
-                    None  # the worker that publishes such a schema is told, not the author
-                )
-        return self._contracts[activity]
+                self._contracts[key] = None  # the worker that publishes such a schema is told, not the author
+        return self._contracts[key]
 
     def _event(self, type: str, data: Any, path: PathInDocument) -> Iterator[Finding]:
         if not self.program.knows_event(type):

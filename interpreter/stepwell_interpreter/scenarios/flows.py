@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from stepwell_interpreter.failures import CompileProblem, pointer_to
 from stepwell_interpreter.paths import Member, Path, compile_path, compile_target, is_path
+from stepwell_interpreter.scenarios.native_conditions import native_formula
 from stepwell_interpreter.scenarios.parts import at_pointer
+from stepwell_interpreter.scenarios.solving import Formula, Place
 
 DEEPEST: Final = 12
 Members = tuple[Member, ...]
@@ -32,12 +34,21 @@ Origin = tuple[Source, Members]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A path that a state reads; `key` is what it is read for, such as `timeout`."""
+    """A place that a state reads; `key` is what it is read for, such as `timeout`."""
 
-    path: Path
+    place: Place
     machine: str
     state: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The conditions of a choice's rules, in order."""
+
+    machine: str
+    state: str
+    rules: tuple[Formula, ...]
 
 
 class Flows:
@@ -65,11 +76,26 @@ class Flows:
             for text, key in _texts(body, ""):
                 path = _compiled(text)
                 if path is not None and path.members is not None:
-                    yield Reading(path, machine, state, key)
+                    yield Reading(path.text, machine, state, key)
 
-    def origins(self, text: str, machine: str, state: str) -> list[Origin]:
+    def rules(self) -> Iterator[Rules]:
+        """The rules of every choice."""
+        for machine, state, body in self.states():
+            rules = [rule for rule in body.get("choices") or () if isinstance(rule, Mapping)]
+            if rules:
+                yield Rules(machine, state, tuple(native_formula(rule) for rule in rules))
+
+    def spoken(self) -> Iterator[Any]:
+        """Literals of expressions that compute values: not read here."""
+        yield from ()
+
+    def influences(self, place: Place, machine: str, state: str) -> list[Origin]:
+        """What bears on the value at a path without being it: not followed here."""
+        return []
+
+    def origins(self, place: Place, machine: str, state: str) -> list[Origin]:
         """Where the value at a path comes from; none where nothing that is given decides it."""
-        path = _compiled(text)
+        path = _compiled(str(place))
         if path is None or path.members is None:
             return []
         self._seen.clear()

@@ -11,7 +11,7 @@ from typing import Any
 from stepwell_schemas.commands import Command, RunActivity
 
 from stepwell_interpreter.draft import ROOT
-from stepwell_interpreter.program import MapStep, ParallelStep, Program, Step, SucceedStep
+from stepwell_interpreter.program import ChoiceStep, MapStep, ParallelStep, Program, Step, SucceedStep
 from stepwell_interpreter.scenarios.parts import Parts
 from stepwell_interpreter.simulation.errors import SimulationLimit
 
@@ -26,6 +26,15 @@ class Visit:
     state: str
     machine: str
     inner: dict[str, list["Visit"]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Decision:
+    """A choice state that was entered. `rule`: which of its rules held, None for the default; -1 while it is open."""
+
+    machine: str
+    state: str
+    rule: int | None = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,8 @@ class Footprint:
         self.covered: set[str] = set()
         """JSON pointers of the states, transitions and error routes that were used."""
         self.calls: list[ActivityCall] = []
+        self.decisions: list[Decision] = []
+        """The choices that were made, in order, all threads of the instance together."""
         self._program = program
         self._parts = parts
         self._attempts: set[str] = set()
@@ -53,6 +64,7 @@ class Footprint:
         self._caught: set[str] = set()
         self._alternatives: dict[str, str | None] = {}
         self._timed_out: set[str] = set()
+        self._deciding: dict[str, Decision] = {}
         self.visits = 0
         """How many states were entered, by all threads of the instance together."""
         self._max_visits = max_visits
@@ -88,6 +100,9 @@ class Footprint:
                 f"more than {self._max_visits} states were entered, the last of them {state}"
             )
         self._sequences[frame].append(Visit(state, machine))
+        if isinstance(self._program.scopes[machine].steps[state], ChoiceStep):
+            decision = self._deciding[frame] = Decision(machine, state)
+            self.decisions.append(decision)
 
     def _exited(self, entry: dict[str, Any]) -> None:
         frame = entry["frame"]
@@ -97,6 +112,8 @@ class Footprint:
         step = self._step(frame, entry["state"])
         if step is None or isinstance(step, SucceedStep):
             return
+        if isinstance(step, ChoiceStep):
+            self._deciding[frame].rule = entry.get("rule")
         used = self._parts.transition(
             self._machines[frame],
             step,
@@ -158,6 +175,7 @@ class Footprint:
 _HANDLERS = {
     "ParallelBranchStarted": Footprint._branch_started,
     "MapIterationStarted": Footprint._iteration_started,
+    "MapRunItemStarted": Footprint._iteration_started,
     "EventReceived": Footprint._received,
     "WaitTimedOut": Footprint._wait_timed_out,
     "ErrorCaught": Footprint._error_caught,

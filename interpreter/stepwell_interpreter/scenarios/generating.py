@@ -1,12 +1,9 @@
 """Generates scenarios that reach every transition and every error route of a definition, as far as they are found.
 
-The search plays the workflow again and again, each time choosing otherwise at one point of an earlier play, rarest
-choice first, and never the same choice in the same situation twice. It is bounded by plays and the states they enter,
-and the same for the same definition.
+What `searching` finds is thinned out, run as the scenario it becomes, and expects what then happens. The same
+definition gives the same scenarios.
 """
 
-import heapq
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -17,6 +14,7 @@ from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.scenario import Scenario
 
 from stepwell_interpreter.compile import Compiled
+from stepwell_interpreter.scenarios.aiming import Aims
 from stepwell_interpreter.scenarios.candidates import Candidates
 from stepwell_interpreter.scenarios.expecting import Ran, as_duration
 from stepwell_interpreter.scenarios.footprint import Footprint
@@ -24,11 +22,10 @@ from stepwell_interpreter.scenarios.itinerary import as_path
 from stepwell_interpreter.scenarios.parts import Part, Parts
 from stepwell_interpreter.scenarios.playing import MOST_RECORDS, Played, Player
 from stepwell_interpreter.scenarios.running import Runner
+from stepwell_interpreter.scenarios.searching import MOST_PLAYS, search
 from stepwell_interpreter.simulation.errors import SimulationError
 from stepwell_interpreter.simulation.outcomes import Outcome
 
-MOST_PLAYS: Final = 4_000
-MOST_VISITS: Final = 400_000
 LONGEST_PATH: Final = 200
 _RANKS: Final = {"error": 0, "transition": 1, "state": 2}
 
@@ -54,10 +51,11 @@ def generate(
     assert compiled.program is not None, "only an accepted definition can be run"
     document = compiled.loaded.document or {}
     parts = Parts(compiled.program, document)
-    player = Player(compiled.program, parts, Candidates(compiled, activities))
+    candidates = Candidates(compiled, activities)
+    player = Player(compiled.program, parts, candidates)
     known = set(covered)
     wanted = {part.pointer: part for part in parts.all() if part.pointer not in known}
-    plays, found = _search(player, set(wanted), max_plays)
+    plays, found = search(player, Aims(candidates, parts, compiled.program), set(wanted), max_plays)
     runner = Runner(compiled.program, document, max_records=MOST_RECORDS)
     scenarios: list[dict[str, Any]] = []
     left = set(wanted)
@@ -69,6 +67,8 @@ def generate(
         made = _scenario(runner, play, _named(news, names))
         if made is not None:
             scenario, reached = made
+            if not reached & left:
+                continue  # as a scenario it goes another way than as a play
             left -= reached
             names.add(scenario["name"])
             scenarios.append(scenario)
@@ -81,37 +81,6 @@ def content_hash(scenario: Mapping[str, Any]) -> str:
     """The hash of what was generated; the marker itself does not count."""
     content = {key: value for key, value in scenario.items() if key != "generated"}
     return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
-
-
-def _search(player: Player, wanted: set[str], max_plays: int) -> tuple[int, list[Played]]:
-    """The plays that reached something new, in the order they were found."""
-    queue: list[tuple[int, int, int, tuple[int, ...]]] = [(0, 0, 0, ())]
-    tried: set[tuple[bytes, str]] = set()
-    counts: Counter[str] = Counter()
-    found: list[Played] = []
-    left = set(wanted)
-    plays = visits = number = 0
-    while queue and left and plays < max_plays and visits < MOST_VISITS:
-        _, _, _, given = heapq.heappop(queue)
-        play = player.play(given)
-        plays += 1
-        visits += play.visits + len(play.choices)
-        if left & play.covered:
-            left -= play.covered
-            found.append(play)
-        for place, choice in enumerate(play.choices):
-            counts[choice.labels[choice.taken]] += 1
-            tried.add((choice.situation, choice.labels[choice.taken]))
-            if place < len(given):
-                continue
-            before = tuple(each.taken for each in play.choices[:place])
-            for option, label in enumerate(choice.labels):
-                if (choice.situation, label) not in tried:
-                    tried.add((choice.situation, label))
-                    number += 1
-                    heapq.heappush(queue, (counts[label], place, number, (*before, option)))
-                    counts[label] += 1
-    return plays, found
 
 
 def _fewest(found: Sequence[Played], wanted: set[str]) -> list[Played]:
@@ -194,4 +163,5 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         return {"timedOut": True}
     if outcome.error is not None:
         return {"error": outcome.error, "cause": outcome.cause}
-    return {"output": outcome.output}
+    later = {"after": as_duration(outcome.after_ms)} if outcome.after_ms else {}
+    return {"output": outcome.output, **later}

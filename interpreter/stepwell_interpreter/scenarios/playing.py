@@ -1,7 +1,7 @@
 """Plays a workflow through by choices: at each point where the world has to say what happens, an option is taken.
 
-A play is given the first choices; after those it takes the first option everywhere, which leads on well. So every
-play is a whole run, and a search only has to say where to choose otherwise.
+A play is given the labels of its first choices; after those it takes the first option everywhere, which leads on
+well. So every play is a whole run, and a search only has to say where to choose otherwise.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,17 @@ from stepwell_schemas.durations import timestamp_ms
 from stepwell_schemas.instance import TERMINAL, Instance
 from stepwell_schemas.scenario import DEFAULT_NOW
 
-from stepwell_interpreter.failures import ALL, HEARTBEAT_TIMEOUT, TASK_FAILED, TIMEOUT
+from stepwell_interpreter.failures import (
+    ALL,
+    DATA_LIMIT_EXCEEDED,
+    HEARTBEAT_TIMEOUT,
+    ITEM_READER_FAILED,
+    MACHINE_ERRORS,
+    PERMISSIONS,
+    RUNTIME,
+    TASK_FAILED,
+    TIMEOUT,
+)
 from stepwell_interpreter.program import (
     CompensationStep,
     MapStep,
@@ -24,9 +34,10 @@ from stepwell_interpreter.program import (
     TaskStep,
     WaitStep,
 )
-from stepwell_interpreter.scenarios.candidates import Candidates
+from stepwell_interpreter.scenarios.candidates import Candidates, event_source
 from stepwell_interpreter.scenarios.expecting import as_duration
-from stepwell_interpreter.scenarios.footprint import Footprint
+from stepwell_interpreter.scenarios.flows import INPUT, Source
+from stepwell_interpreter.scenarios.footprint import Decision, Footprint
 from stepwell_interpreter.scenarios.parts import Parts
 from stepwell_interpreter.simulation.errors import SimulationLimit
 from stepwell_interpreter.simulation.moments import given_events
@@ -41,7 +52,8 @@ MOST_CHOICES: Final = 60
 MOST_RECORDS: Final = 5_000
 MOST_VISITS: Final = 20_000
 EVENT_DELAY_MS: Final = 1_000
-_MACHINE_ERRORS: Final = "States."
+_NOT_RAISED: Final = MACHINE_ERRORS - {PERMISSIONS, RUNTIME, DATA_LIMIT_EXCEEDED, ITEM_READER_FAILED}
+"""What only the machine itself makes of something; the others a worker may well report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +66,17 @@ class Option:
     """All tries of this visit come to it."""
     event: tuple[str, Any] | None = None
     value: Any = None
+    source: Source | None = None
+    """Whose value `value` is."""
+    added: bool = False
+    """A search has put it there for one play; it is not for every other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A point of a play: which option was taken of how many, in which situation, and their labels."""
+    """A point of a play: the option that was taken, the labels of those there are, in which situation."""
 
-    taken: int
+    option: Option
     labels: tuple[str, ...]
     situation: bytes
 
@@ -76,6 +92,7 @@ class Played:
     """States whose outcomes are of undos: the world does those well by itself."""
     events: list[dict[str, Any]] = field(default_factory=list)
     covered: frozenset[str] = frozenset()
+    decisions: list[Decision] = field(default_factory=list)
     stopped_ms: int | None = None
     """Where it was broken off, from the start; None where it came to its end."""
     visits: int = 0
@@ -90,7 +107,7 @@ class Player:
         self.candidates = candidates
         self.outer = _outer_states(program)
 
-    def play(self, choices: tuple[int, ...]) -> Played:
+    def play(self, choices: tuple[str, ...]) -> Played:
         """One whole run."""
         return _Play(self, choices).run()
 
@@ -101,26 +118,31 @@ class Player:
         for each in self._enclosing(machine, step):
             retries = (each.own_retry or ()) if isinstance(each, CompensationStep) else each.retry
             named = [rule.errors for rule in retries] + [rule.errors for rule in each.catch]
-            for errors in named:
-                for name in errors:
-                    timeout = timeout or name in (TIMEOUT, HEARTBEAT_TIMEOUT)
-                    if name in (ALL, TASK_FAILED):
-                        names.setdefault(SOME_ERROR)
-                    elif not name.startswith(_MACHINE_ERRORS):
-                        names.setdefault(name)
+            for name in (name for errors in named for name in errors):
+                timeout = timeout or name in (TIMEOUT, HEARTBEAT_TIMEOUT)
+                if name in (ALL, TASK_FAILED):
+                    names.setdefault(SOME_ERROR)
+                elif name not in _NOT_RAISED and (each is step or not name.startswith("States.")):
+                    names.setdefault(name)
+        for at, inner in self._standing(machine, step):
+            names |= dict.fromkeys(self.candidates.errors(at, inner.name))
         names.setdefault(SOME_ERROR)
         return list(names), timeout
 
     def _enclosing(self, machine: str, step: Step) -> list[Step]:
-        found = [step]
+        return [each for _, each in self._standing(machine, step)]
+
+    def _standing(self, machine: str, step: Step) -> list[tuple[str, Step]]:
+        """A state and those around it, each with its machine."""
+        found = [(machine, step)]
         while machine in self.outer:
             machine, name = self.outer[machine]
-            found.append(self.program.scopes[machine].steps[name])
+            found.append((machine, self.program.scopes[machine].steps[name]))
         return found
 
 
 class _Play:
-    def __init__(self, player: Player, given: tuple[int, ...]) -> None:
+    def __init__(self, player: Player, given: tuple[str, ...]) -> None:
         self.player = player
         self.given = given
         self.played = Played()
@@ -140,8 +162,12 @@ class _Play:
         )
 
     def run(self) -> Played:
-        inputs = self.player.candidates.inputs()
-        options = [Option(f"input{number}", value=value) for number, value in enumerate(inputs)]
+        candidates = self.player.candidates
+        fixed = candidates.fixed(INPUT)
+        options = [
+            Option(value_label(INPUT, number), value=value, source=INPUT, added=number >= fixed)
+            for number, value in enumerate(candidates.inputs())
+        ]
         self.played.input = self._choose(options, b"").value
         try:
             self.id = self.world.start(self.played.input, device=DEVICE)
@@ -150,6 +176,7 @@ class _Play:
         except SimulationLimit:
             self.played.stopped_ms = self.world.now_ms - self.begin_ms
         self.played.covered = frozenset(self.footprint.covered)
+        self.played.decisions = self.footprint.decisions
         self.played.visits = self.footprint.visits
         return self.played
 
@@ -175,11 +202,11 @@ class _Play:
 
     def _choose(self, options: list[Option], situation: bytes) -> Option:
         number = len(self.played.choices)
-        taken = self.given[number] if number < len(self.given) else 0
-        taken = min(taken, len(options) - 1)
-        labels = tuple(option.label for option in options)
-        self.played.choices.append(Choice(taken, labels, self._with_undecided(situation, labels[taken])))
-        return options[taken]
+        wanted = self.given[number] if number < len(self.given) else None
+        taken = next((option for option in options if option.label == wanted), options[0])
+        labels = tuple(option.label for option in options if not option.added)
+        self.played.choices.append(Choice(taken, labels, self._with_undecided(situation, taken.label)))
+        return taken
 
     def _with_undecided(self, situation: bytes, label: str) -> bytes:
         """What was chosen for one branch is not yet to be seen when the next one chooses."""
@@ -215,13 +242,7 @@ class _Play:
     def _task_options(self, machine: str, pending: Pending) -> list[Option]:
         step = self.player.program.scopes[machine].steps[pending.state]
         base = f"{machine}/{pending.state}"
-        if isinstance(step, TaskStep):
-            outputs = self.player.candidates.outputs(machine, pending.state, pending.name)
-        else:
-            outputs = [self.player.candidates.undo_output(pending.name)]
-        options = [
-            Option(f"{base} gives {number}", Outcome(output=value)) for number, value in enumerate(outputs)
-        ]
+        options = self._outputs(machine, step, pending)
         names, timeout = self.player.errors_of(machine, step)
         for name in names:
             outcome = Outcome(error=name, cause=f"{pending.name} failed")
@@ -229,7 +250,37 @@ class _Play:
             options.append(Option(f"{base} always fails by {name}", outcome, sticky=True))
         if timeout:
             options.append(Option(f"{base} times out", Outcome(timed_out=True), sticky=True))
+            options.append(Option(f"{base} times out once", Outcome(timed_out=True)))
+            limit = self._limit_ms(pending)
+            if limit is not None:
+                options.append(Option(f"{base} takes too long", Outcome(after_ms=limit + 1), sticky=True))
         return options
+
+    def _limit_ms(self, pending: Pending) -> int | None:
+        """How long a task may take that gives signs of life and so does not time out by its heartbeat."""
+        work = self.world.instances[pending.instance].frames[pending.frame].work
+        beats, limit = work.get("heartbeatMs"), work.get("timeoutMs")
+        return limit if isinstance(beats, int) and isinstance(limit, int) else None
+
+    def _outputs(self, machine: str, step: Step, pending: Pending) -> list[Option]:
+        candidates = self.player.candidates
+        writes = isinstance(step, MapStep) and step.writer is not None and _writes(step, pending)
+        if not isinstance(step, TaskStep | MapStep) or writes:
+            output = None if writes else candidates.undo_output(pending.name)
+            return [Option(f"{machine}/{pending.state} gives 0", Outcome(output=output))]
+        source = Source("output", machine, pending.state)
+        outputs = candidates.outputs(machine, pending.state)
+        fixed = candidates.fixed(source)
+        return [
+            Option(
+                value_label(source, number),
+                Outcome(output=value),
+                value=value,
+                source=source,
+                added=number >= fixed,
+            )
+            for number, value in enumerate(outputs)
+        ]
 
     # -- events --------------------------------------------------------------------------------------------
 
@@ -244,10 +295,15 @@ class _Play:
             for wait in frame.waits:
                 wanted = next(event for event in step.events if wait.name in (None, event.name))
                 found = self.player.candidates.events(frame.scope, step, wanted, wait.match)
+                source = event_source(frame.scope, step, wanted)
+                fixed = self.player.candidates.fixed(source)
                 options += [
                     Option(
-                        f"{frame.scope}/{frame.state} takes {wait.name or ''} {number}",
+                        value_label(source, number),
                         event=(wait.type, data),
+                        value=data,
+                        source=source,
+                        added=number >= fixed,
                     )
                     for number, data in enumerate(found)
                 ]
@@ -268,10 +324,30 @@ class _Play:
         self.world.run(at_ms)
 
 
+def value_label(source: Source, number: int) -> str:
+    """The label of giving a source its candidate of this number."""
+    match source.kind:
+        case "input":
+            return f"input{number}"
+        case "event":
+            return f"{source.machine}/{source.state} takes {source.name} {number}"
+        case _:
+            return f"{source.machine}/{source.state} gives {number}"
+
+
+def _writes(step: MapStep, pending: Pending) -> bool:
+    """Whether it is the map's results that are written, not its items that are read."""
+    assert step.writer is not None
+    return step.reader is None or step.reader.activity != pending.name
+
+
 def _situation(instance: Instance) -> bytes:
     """What decides how an instance goes on, times apart."""
     frames: list[Any] = [
-        [frame.id, frame.scope, frame.state, frame.phase, frame.retries, frame.local, frame.item]
+        [
+            *(frame.id, frame.scope, frame.state, frame.phase, frame.retries),
+            *(frame.local, frame.item, frame.data, frame.variables),
+        ]
         for frame in instance.frames.values()
     ]
     return blake2b(

@@ -62,9 +62,10 @@ class ScenarioSet:
 
 
 def scenarios_of(compiled: Compiled, file: str | None = None) -> ScenarioSet:
-    """The scenarios inside a definition; none where it has none or could not be loaded."""
+    """The scenarios inside a definition or its envelope; none where it has none or could not be loaded."""
     loaded = compiled.loaded
-    found = () if loaded.definition is None else tuple(getattr(loaded.definition, "tests", ()) or ())
+    holder = loaded.definition or loaded.asl
+    found = () if holder is None else tuple(holder.tests)
     return ScenarioSet(
         found,
         file=file,

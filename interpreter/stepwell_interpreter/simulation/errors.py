@@ -4,6 +4,7 @@ SimulationError
 ├── DefinitionRefused   the definition has problems that keep it from running
 ├── InputRefused        the input is not what the definition's `input` schema asks for
 ├── MockRefused         an outcome, event, moment or option that was given is wrong
+│   └── NoDefinition    what was given as a definition is neither document nor text nor path; a TypeError too
 ├── UnmockedTask        a task came up for which no outcome was given (or none is left)
 └── SimulationLimit     it does not come to an end: too many records, or too many in one moment
 """
@@ -44,11 +45,26 @@ class MockRefused(SimulationError):
     """Something given to the simulation is wrong."""
 
 
-class UnmockedTask(SimulationError):
-    """A task has no outcome. `state`, `input` and `number` (of the try) say which; the message what to give."""
+class NoDefinition(MockRefused, TypeError):
+    """What was given as a definition (or a state) cannot be one: None, a number, a list."""
 
-    def __init__(self, message: str, *, state: str, input: Any, number: int) -> None:
-        super().__init__(message)
+    def __init__(self, given: object, what: str = "a definition") -> None:
+        kind = "None" if given is None else f"{given!r:.60} ({type(given).__name__})"
+        super().__init__(
+            f"{what} is a document (a dict), its YAML or JSON text (str or bytes), "
+            f"or a path (a pathlib.Path, or a text that ends in .yaml, .yml or .json), not {kind}"
+        )
+
+
+class UnmockedTask(SimulationError):
+    """A task has no outcome. `state`, `input` and `number` (of the try) say which; the message what to give in Python.
+
+    `found` is the message without that, for those who take outcomes in another form.
+    """
+
+    def __init__(self, found: str, give: str, *, state: str, input: Any, number: int) -> None:
+        super().__init__(f"{found}: {give}")
+        self.found = found
         self.state = state
         self.input = input
         self.number = number

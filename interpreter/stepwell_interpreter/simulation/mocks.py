@@ -116,8 +116,12 @@ class Mocks:
             return Outcome()
         if pending.state not in self._lists and self._answers_itself(world, pending):
             return None
+        more = ", or the child's definition in workflows" if pending.is_child else ""
+        give = (
+            f'give tasks={{"{pending.state}": [{{"output": ...}}]}}, or error and cause, or timed_out{more}'
+        )
         raise UnmockedTask(
-            self._message(pending), state=pending.state, input=pending.input, number=pending.number
+            self._found(pending), give, state=pending.state, input=pending.input, number=pending.number
         )
 
     @staticmethod
@@ -126,7 +130,7 @@ class Mocks:
             return world.workflow(pending.name) is not None
         return pending.name in BUILT_IN and pending.undo_of is None
 
-    def _message(self, pending: Pending) -> str:
+    def _found(self, pending: Pending) -> str:
         what = f"{'child workflow' if pending.is_child else 'activity'} {pending.name}"
         shown = orjson.dumps(pending.input).decode("utf-8", "replace")
         shown = shown if len(shown) <= 200 else shown[:197] + "..."
@@ -135,9 +139,7 @@ class Mocks:
             why = f"none of its {self._lists[pending.state].given} outcomes is left for try {pending.number}{at}"
         else:
             why = f"there is no outcome for it (try {pending.number}{at})"
-        more = ", or the child's definition in workflows" if pending.is_child else ""
-        give = f'tasks={{"{pending.state}": [{{"output": ...}}]}}, or error and cause, or timed_out'
-        return f"state {pending.state} runs {what} with the input {shown}, but {why}: give {give}{more}"
+        return f"state {pending.state} runs {what} with the input {shown}, but {why}"
 
 
 def _called(function: TaskFunction, pending: Pending) -> Outcome:

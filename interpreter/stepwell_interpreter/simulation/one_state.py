@@ -171,10 +171,9 @@ def _go(world: World, id: str, step: Step, given: Outcome | None) -> None:
         waiting = world.waiting()
         if waiting and given is None:
             one = waiting[0]
-            message = (
-                f"state {step.name} runs {one.name}: give what it comes to, such as outcome={{'output': ...}}"
-            )
-            raise UnmockedTask(message, state=step.name, input=one.input, number=one.number)
+            found = f"state {step.name} runs {one.name}"
+            give = "give what it comes to, such as outcome={'output': ...}"
+            raise UnmockedTask(found, give, state=step.name, input=one.input, number=one.number)
         if waiting and given is not None and not given.timed_out:
             world.answer(waiting[0].token, given)
         elif isinstance(step, WaitStep) and step.form != "time" and not (given and given.timed_out):

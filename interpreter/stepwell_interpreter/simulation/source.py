@@ -14,7 +14,7 @@ from stepwell_schemas.catalog import ActivityDescription
 
 from stepwell_interpreter.compile import Compiled, compile_source
 from stepwell_interpreter.program import Program
-from stepwell_interpreter.simulation.errors import DefinitionRefused, MockRefused
+from stepwell_interpreter.simulation.errors import DefinitionRefused, MockRefused, NoDefinition
 
 Definition = Mapping[str, Any] | str | bytes
 MachineType = Literal["STANDARD", "EXPRESS"]
@@ -47,8 +47,7 @@ def compiled_of(
     is_json = isinstance(definition, Mapping)
     text = text_of(definition) if isinstance(definition, Mapping) else definition
     if not isinstance(text, str | bytes):
-        kind = definition.__class__.__name__
-        raise MockRefused(f"a definition is an object or a text, not {kind}")
+        raise NoDefinition(definition)
     if activities is None and resources is None:
         return _compiled(text, is_json, file, type)
     compiled = compile_source(

@@ -12,7 +12,7 @@ from stepwell_interpreter.compile import AnyActivity, place
 from stepwell_interpreter.findings import DefinitionProblems
 from stepwell_interpreter.lower import lower
 from stepwell_interpreter.program import Program
-from stepwell_interpreter.simulation.errors import DefinitionRefused, MockRefused
+from stepwell_interpreter.simulation.errors import DefinitionRefused, MockRefused, NoDefinition
 from stepwell_interpreter.simulation.source import Definition, program_of, text_of
 from stepwell_interpreter.simulation.state_requests import StateRefused
 
@@ -78,7 +78,7 @@ def _document(given: Definition) -> Mapping[str, Any]:
     if isinstance(given, Mapping):
         return given
     if not isinstance(given, str | bytes):
-        raise MockRefused(f"a state or definition is an object or a text, not {type(given).__name__}")
+        raise NoDefinition(given, "a state or definition")
     loaded = load_definition(given)
     if loaded.document is None:
         raise DefinitionRefused(loaded.problems)
