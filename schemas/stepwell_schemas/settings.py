@@ -91,10 +91,10 @@ class Settings(BaseSettings):
     """Requests per second and caller; 0 is no limit."""
     door_limit: int = Field(default=1_000_000, ge=1)
     """Events waiting at the door beyond which senders are told to wait."""
-    engine_lease_seconds: float = Field(default=5, ge=0.1, le=86_400, allow_inf_nan=False)
-    """After this long without a sign of life another engine takes a partition over; 0.1 to 86,400 (a day)."""
-    worker_lease_seconds: float = Field(default=10, ge=0.1, le=86_400, allow_inf_nan=False)
-    """After this long without a sign of life an attempt counts as lost; 0.1 to 86,400 (a day)."""
+    engine_lease_seconds: float = Field(default=5, ge=0.01, le=86_400, allow_inf_nan=False)
+    """After this long without a sign of life another engine takes a partition over; 0.01 to 86,400 (a day)."""
+    worker_lease_seconds: float = Field(default=10, ge=0.01, le=86_400, allow_inf_nan=False)
+    """After this long without a sign of life an attempt counts as lost; 0.01 to 86,400 (a day)."""
     event_retention_days: float = Field(default=8, gt=0, le=36_500, allow_inf_nan=False)
     """How long accumulated events are kept, at most a century. Event ids are remembered for 8 to 12 days whatever this
     says."""

@@ -46,8 +46,8 @@ secret = "admin"
 
 def is_workable(settings: Settings) -> None:
     """What processes do with settings first of all."""
-    assert int(settings.engine_lease_seconds * 1_000) >= 100
-    assert int(settings.worker_lease_seconds * 1_000) >= 100
+    assert int(settings.engine_lease_seconds * 1_000) >= 10
+    assert int(settings.worker_lease_seconds * 1_000) >= 10
     assert 0 <= int(settings.event_retention_days * 86_400_000) < 2**53
     assert all(
         isinstance(name, str) for name in (*settings.queues, *settings.activity_modules, *settings.api_keys)

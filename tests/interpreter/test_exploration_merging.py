@@ -194,13 +194,13 @@ def test_merging_hides_nothing(monkeypatch: pytest.MonkeyPatch, definition: dict
 
 def test_merging_hides_nothing_in_random_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = 0
-    for seed in range(40):
+    for seed in range(24):
         definition = random_definition(random.Random(seed))
         merged, apart = both(monkeypatch, definition)
         if apart.complete:
             assert found(merged) == found(apart), f"seed {seed}: {definition}"
             compared += merged.states < apart.states
-    assert compared >= 15
+    assert compared >= 12
 
 
 def random_definition(chance: random.Random) -> dict[str, Any]:
