@@ -133,7 +133,8 @@ def _read_lookups(want: Wanted, replies: Iterator[Any]) -> Loaded:
     if want.devices:
         devices, running, instances = next(replies)
         loaded.devices = _present(want.devices, devices)
-        loaded.instances |= _present([id.decode() for id in running], instances)
+        # A name that is no text is no instance's: decoding the device's record tells of it.
+        loaded.instances |= _present([id.decode(errors="replace") for id in running], instances)
     if want.seen:
         loaded.seen = _present(want.seen, next(replies))
     for device in want.available:

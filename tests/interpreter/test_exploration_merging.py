@@ -76,6 +76,7 @@ NOTHING_UNDONE = {
         {"variable": "$.state.undone.undone[0]", "isPresent": False},
     ]
 }
+CAUGHT_LATER = [{"errors": ["States.ALL"], "next": "Ok"}]
 VISIT_OF_A_USER = {
     "input": {
         "type": "object",
@@ -163,6 +164,72 @@ ORDER_OF_RESULTS = {
 }  # fmt: skip
 
 
+ORDER_OF_EQUAL_ITEMS = orjson.loads(
+    orjson.dumps(ORDER_OF_RESULTS).replace(b'"items":["a","b","c"]', b'"items":["a","a"]')
+)
+INDEX = {
+    "startAt": "M",
+    "states": {
+        "M": {
+            "type": "map",
+            "items": ["a", "a"],
+            "maxConcurrency": 2,
+            "startAt": "C",
+            "states": {
+                "C": {
+                    "type": "choice",
+                    "choices": [{"variable": "$.index", "equals": 1, "next": "X"}],
+                    "default": "Skip",
+                },
+                "X": {"type": "task", "activity": "x", "retry": [], "end": True},
+                "Skip": {"type": "task", "activity": "y", "retry": [], "end": True},
+            },
+            "resultPath": None,
+            "next": "Ok",
+        },
+        **ends("Ok"),
+    },
+    "assert": [{"name": "x", "possible": {"variable": "$.run.calls.x", "equals": 1}}],
+}
+ROUNDS = {
+    "startAt": "W1",
+    "states": {
+        **{
+            name: step
+            for n in (1, 2, 3)
+            for name, step in {
+                f"W{n}": {
+                    "type": "wait", "event": "E", "timeout": "PT1M", "timeoutNext": f"A{n}", "resultPath": None,
+                    "next": f"B{n}",
+                },
+                **{
+                    f"{kind}{n}": {
+                        "type": "task", "activity": kind.lower(), "compensateWith": {"activity": f"undo.{kind}"},
+                        "retry": [], "resultPath": None, "catch": CAUGHT_LATER, "next": f"W{n + 1}" if n < 3 else "U",
+                    }
+                    for kind in "AB"
+                },
+            }.items()
+        },
+        "U": {"type": "compensation", "retry": [], "resultPath": "$.state.u", "next": "C"},
+        "C": {
+            "type": "choice",
+            "choices": [
+                {
+                    "and": [
+                        {"variable": f"$.state.u.undone[{n}].activity", "equals": f"undo.{kind}"}
+                        for n, kind in enumerate(kinds)
+                    ],
+                    "next": kinds,
+                }
+                for kinds in ("AAB", "ABA", "BAA", "BBA")
+            ],
+            "default": "Ok",
+        },
+        **ends("Ok", "AAB", "ABA", "BAA", "BBA"),
+    },
+    "assert": possible("aab", "aba", "baa", "bba"),
+}  # fmt: skip
 CAUGHT = [{"errors": ["States.ALL"], "next": "U"}]
 WHAT_IS_TO_BE_UNDONE = {
     "startAt": "W",
@@ -183,8 +250,14 @@ WHAT_IS_TO_BE_UNDONE = {
 
 @pytest.mark.parametrize(
     "definition",
-    [VISIT_OF_A_USER, INPUT_AT_THE_END, WHICH_UNDO_FAILED, ORDER_OF_RESULTS, WHAT_IS_TO_BE_UNDONE],
-    ids=["a member named visit", "input at the end", "which undo failed", "order of results", "the undo log"],
+    [
+        VISIT_OF_A_USER, INPUT_AT_THE_END, WHICH_UNDO_FAILED, ORDER_OF_RESULTS, ORDER_OF_EQUAL_ITEMS, INDEX,
+        WHAT_IS_TO_BE_UNDONE, ROUNDS,
+    ],
+    ids=[
+        "a member named visit", "input at the end", "which undo failed", "order of results", "of equal items",
+        "index", "the undo log", "order of undos",
+    ],
 )  # fmt: skip
 def test_merging_hides_nothing(monkeypatch: pytest.MonkeyPatch, definition: dict[str, Any]) -> None:
     merged, apart = both(monkeypatch, definition)

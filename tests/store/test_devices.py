@@ -109,11 +109,18 @@ def test_a_device_brings_the_instances_it_runs(store: Store) -> None:
     lost = orjson.dumps({"device": "lost", "running": {"gone": "flow"}})
     owner.commit(
         instances={**many, "else": b"{}"},
-        devices={"busy": busy, "lost": lost, "idle": b'{"device":"idle"}', "broken": b"{1", "odd": b"[1]"},
+        devices={
+            "busy": busy,
+            "lost": lost,
+            "idle": b'{"device":"idle"}',
+            "broken": b"{1",
+            "odd": b"[1]",
+            "garbled": b'{"device":"garbled","running":{"\xff\xfe":"flow"}}',
+        },
     )
-    loaded = owner.load(devices=["busy", "lost", "idle", "broken", "odd", "none"])
+    loaded = owner.load(devices=["busy", "lost", "idle", "broken", "odd", "garbled", "none"])
     assert loaded.instances == many
-    assert loaded.devices.keys() == {"busy", "lost", "idle", "broken", "odd"}
+    assert loaded.devices.keys() == {"busy", "lost", "idle", "broken", "odd", "garbled"}
 
 
 def test_more_devices_than_one_call_of_a_script_can_name_are_loaded_at_once(store: Store) -> None:

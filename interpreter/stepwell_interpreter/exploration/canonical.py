@@ -42,12 +42,14 @@ NO_DOCUMENT: Final[Document] = ({}, 0)
 class Canon:
     """Makes keys. One per exploration: the numbers it gives mean nothing elsewhere.
 
-    `maps`: whether the program has map states, whose iterations are to be told apart by what they do.
+    `maps`: whether the program has map states, whose iterations are to be told apart by what they do. `places_matter`:
+    whether something may look at which of them it was.
     """
 
-    def __init__(self, *, maps: bool, frames_matter: bool) -> None:
+    def __init__(self, *, maps: bool, frames_matter: bool, places_matter: bool) -> None:
         self._maps = maps
         self._frames_matter = frames_matter
+        self._places_matter = places_matter
         self._numbers: dict[Any, int] = {}
         self._objects: dict[int, tuple[Any, int]] = {}
         self._marks: dict[tuple[str, int], int] = {}
@@ -108,7 +110,7 @@ class Canon:
 
     def twins(self, instance: Instance, frames: FrameKeys, timers: Timers) -> frozenset[str]:
         """Frames of iterations that do just what an earlier one of the same map does: what happens to them is known."""
-        if not self._maps or self._frames_matter or len(frames) < 3:
+        if not self._maps or self._frames_matter or self._places_matter or len(frames) < 3:
             return frozenset()
         children, ranks = _children(instance), _ranks(timers)
         twins: set[str] = set()
@@ -140,9 +142,12 @@ class Canon:
     def _frame(self, frame: Frame) -> Key:
         """Everything about one frame by itself."""
         work = frame.work
-        # An iteration is known by its item; inside of maps a branch by its name, elsewhere by its frame.
+        # An iteration is known by its item where its place is not looked at; inside of such maps a branch by its
+        # name, elsewhere by its frame.
         who: Any = frame.id
-        if self._maps:
+        if self._places_matter and frame.index is not None:
+            who = (frame.id, self._document(frame.item))
+        elif self._maps and not self._places_matter:
             who = frame.branch if frame.index is None else self._document(frame.item)
         return (
             who,
@@ -160,6 +165,9 @@ class Canon:
 
     def _work(self, work: dict[str, Any]) -> Any:
         if "items" in work and "results" in work:
+            if self._places_matter:
+                made = (self._document(work["items"]), self._document(work["results"]))
+                return (work["next"], work["running"], work["failures"], made)
             results = zip(work["items"], work["results"], strict=True)
             done = sorted(
                 (self._document(item), self._document(result))
@@ -178,14 +186,17 @@ class Canon:
         return (work.get("seen"), "token" in work, "child" in work, "early" in work)
 
     def _undo(self, instance: Instance, reported: frozenset[int]) -> tuple[Any, ...]:
-        entries: dict[tuple[Any, ...], int] = {}
-        for entry in instance.undo:
+        counts: dict[tuple[Any, ...], int] = {}
+        entries: list[tuple[Any, ...]] = []
+        for entry in reversed(instance.undo):
             told: tuple[Any, ...] = (entry["scope"], entry["state"], entry["visit"] in reported)
             if self._frames_matter:
                 told = (*told, entry["frame"], _in_present_run(instance, entry))
-            # A task done again and again is undone again and again: two stand for many.
-            entries[told] = min(entries.pop(told, 0) + 1, MOST_ALIKE)
-        return tuple(entries.items())
+            # A task done again and again is undone again and again: the last two stand for many.
+            count = counts[told] = counts.get(told, 0) + 1
+            if count <= MOST_ALIKE:
+                entries.append(told)
+        return tuple(entries)
 
     def _held(self, value: Any) -> int:
         """The number of a value that mostly comes again as the same object: an input, an event, an outcome."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import orjson
 from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.workflow import WorkflowDefinition
 
@@ -59,7 +60,11 @@ def explore(
     counter = Counter(model.program, assertions, undoes)
     moves = Moves(model, cancel=bounds.cancel)
     judge = Judge(model.program, assertions, counter, bounds.state_bytes, DEVICE)
-    canon = Canon(maps=_has(program, _is_map), frames_matter=_has(program, _undoes_a_branch))
+    canon = Canon(
+        maps=_has(program, _is_map),
+        frames_matter=_has(program, _undoes_a_branch),
+        places_matter=_places_matter(program, document),
+    )
     found = Search(model, moves, judge, counter, canon, bounds).run(progress)
     verdicts = list(found.verdicts)
     if found.complete:
@@ -160,6 +165,15 @@ def _coverage(found: Found, program: Program) -> Coverage:
 
 def _has(program: Program, holds: Callable[[Step], bool]) -> bool:
     return any(holds(step) for machine in program.scopes.values() for step in machine.steps.values())
+
+
+def _places_matter(program: Program, document: Mapping[str, Any]) -> bool:
+    """Whether anything may tell alike iterations apart: their index is read, or their results are kept in order."""
+    if not document or program.dialect != "native" or b"$.index" in orjson.dumps(document):
+        return _has(program, _is_map)
+    return _has(
+        program, lambda step: isinstance(step, MapStep) and (step.target is not None or step.next is None)
+    )
 
 
 def _is_map(step: Step) -> bool:
