@@ -63,9 +63,8 @@ def items(tasks: int) -> dict[str, Any]:
     """A map over a few items with tasks in sequence."""
     names = [f"T{number}" for number in range(tasks)]
     states = {name: task(name.lower(), after) for name, after in zip(names, [*names[1:], None], strict=True)}
-    return {
-        "Each": {"type": "map", "items": "$.input.list", "startAt": names[0], "states": states, "end": True}
-    }
+    each = {"type": "map", "items": "$.input.list", "startAt": names[0], "states": states, "resultPath": None}
+    return {"Each": {**each, "next": "Done"}, "Done": {"type": "succeed"}}
 
 
 CASES: dict[str, tuple[dict[str, Any], Bounds]] = {

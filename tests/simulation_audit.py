@@ -162,7 +162,7 @@ class Audit:
 
     def _figures(self, device: str, placed: dict[int, str]) -> None:
         number = partition_of(device, PARTITIONS)
-        record = devices.decode(self.run.store.device(number, device) or b"{}")
+        record = devices.decode(device, self.run.store.device(number, device) or b"{}")
         stored = self.run.store.device_events(number, device, 0, 1_000_000)
         self._expect([n for n, _ in stored] == list(range(record.first, record.next)), f"{device}: a gap")
         self._expect(record.next == len(placed) + 1, f"{device}: {record.next} after {len(placed)} events")

@@ -58,10 +58,16 @@ def own(store: Store, partition: int = 0, owner: str = OWNER) -> Owner:
 
 
 def instance_json(
-    id: str, status: str = "running", definition: str = "d", device: str | None = None
+    id: str,
+    status: str = "running",
+    definition: str = "d",
+    device: str | None = None,
+    created_ms: int = NOW,
 ) -> bytes:
     """A stored instance, as far as the store looks inside."""
-    return orjson.dumps({"id": id, "status": status, "definition": definition, "device": device})
+    return orjson.dumps(
+        {"id": id, "status": status, "definition": definition, "device": device, "created_ms": created_ms}
+    )
 
 
 def definition(

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from stepwell_ingress.dead_letters import Letter
 from stepwell_interpreter.program import Program
+from stepwell_schemas import device_record
 from stepwell_schemas.bodies import (
     CurrentState,
     DeadLetterDetail,
@@ -76,19 +77,20 @@ def pending_status(instance: str, start: Wire, at_ms: int) -> WorkflowStatus:
     )
 
 
-def device_answer(wire: Wire) -> DeviceAnswer:
+def device_answer(device: str, stored: Wire) -> DeviceAnswer:
     """A device's figures."""
+    wire = device_record.shown(stored)
     return DeviceAnswer(
-        device=wire["device"],
-        events=wire["next"] - wire.get("first", 1),
+        device=device,
+        events=wire["next"] - wire["first"],
         bytes=wire["bytes"],
-        first_sequence=wire.get("first", 1),
+        first_sequence=wire["first"],
         next_sequence=wire["next"],
-        dropped=wire.get("dropped", 0),
-        rejected=wire.get("rejected", 0),
-        first_activity=time_of(wire.get("firstMs")),
-        last_activity=time_of(wire.get("lastMs")),
-        running={instance: name.removeprefix("^") for instance, name in wire.get("running", {}).items()},
+        dropped=wire["dropped"],
+        rejected=wire["rejected"],
+        first_activity=time_of(wire["firstMs"]),
+        last_activity=time_of(wire["lastMs"]),
+        running={instance: name.removeprefix("^") for instance, name in wire["running"].items()},
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from stepwell_schemas import device_record
 
 
 @dataclass(slots=True)
@@ -91,12 +92,12 @@ class Device:
 def encode(device: Device) -> bytes:
     """The stored form; what has its usual value is left out."""
     wire: dict[str, Any] = {
-        "device": device.id,
         "next": device.next,
         "bytes": device.bytes,
-        "lastMs": device.last_ms,
         "firstMs": device.first_ms,
     }
+    if device.last_ms != device.first_ms:
+        wire["lastMs"] = device.last_ms
     if device.first != 1:
         wire["first"] = device.first
     if device.oldest_ms != device.first_ms:
@@ -114,23 +115,23 @@ def encode(device: Device) -> bytes:
     return orjson.dumps(wire)
 
 
-def decode(raw: bytes) -> Device:
+def decode(id: str, raw: bytes) -> Device:
     """The device of a stored record. Raises ValueError, KeyError or TypeError for anything else."""
-    wire = orjson.loads(raw)
+    wire = device_record.shown(orjson.loads(raw))
     device = Device(
-        id=wire["device"],
+        id=id,
         next=wire["next"],
-        first=wire.get("first", 1),
+        first=wire["first"],
         bytes=wire["bytes"],
-        dropped=wire.get("dropped", 0),
-        rejected=wire.get("rejected", 0),
-        oldest_ms=wire.get("oldestMs", wire["firstMs"]),
+        dropped=wire["dropped"],
+        rejected=wire["rejected"],
+        oldest_ms=wire["oldestMs"],
         first_ms=wire["firstMs"],
         last_ms=wire["lastMs"],
-        last_sequence=wire.get("lastSequence"),
-        running=wire.get("running", {}),
-        ended=wire.get("ended", {}),
-        kept=wire.get("kept", {}),
+        last_sequence=wire["lastSequence"],
+        running=wire["running"],
+        ended=wire["ended"],
+        kept=wire["kept"],
     )
     figures = (device.next, device.first, device.bytes, device.dropped, device.rejected)
     if not all(isinstance(figure, int) for figure in figures):

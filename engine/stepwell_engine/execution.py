@@ -295,6 +295,7 @@ def _end(turn: Turn, instance: Instance) -> None:
     if instance.device is not None:
         device = turn.device(instance.device)
         device.running.pop(instance.id, None)
+        turn.runs.append((instance.device, instance.id, instance.created_ms))
         if instance.parent is None:
             device.ended[instance.definition] = instance.id
     if instance.parent is not None:

@@ -87,8 +87,8 @@ class Turn:
 
     __slots__ = (
         "accumulated", "attempts", "available", "batch", "consumed", "dead", "devices", "dispositions", "dropped",
-        "history", "index", "instances", "now_ms", "outbox", "pending", "poison", "replies", "stepping", "steps",
-        "timers", "unreserved",
+        "history", "index", "instances", "now_ms", "outbox", "pending", "poison", "replies", "runs", "stepping",
+        "steps", "timers", "unreserved",
     )  # fmt: skip
 
     def __init__(self, batch: "Batch", now_ms: int) -> None:
@@ -98,6 +98,7 @@ class Turn:
         self.devices: dict[str, Device] = {}
         self.history: list[tuple[str, bytes]] = []
         self.index: list[tuple[str, str, str | None, str | None, int]] = []
+        self.runs: list[tuple[str, str, int]] = []
         self.accumulated: list[tuple[str, int, bytes]] = []
         self.available: list[tuple[str, int, DeviceEvent]] = []
         self.consumed: list[tuple[str, int]] = []
@@ -235,6 +236,7 @@ class Batch:
         if turn.available or turn.consumed or turn.dropped:
             self._accept_kept(turn)
         writes.index += turn.index
+        writes.runs += turn.runs
         writes.timers.update(turn.timers)
         for token, attempt in turn.attempts.items():
             self._attempt(token, attempt)
@@ -287,7 +289,7 @@ class Batch:
         """What was changed is what is hot."""
         writes = self.writes
         for id, instance in self.changed_instances.items():
-            self._cached.put(id, instance, len(writes.instances[id] or b""))
+            self._cached.put(id, instance, len(writes.instances[id]))
         for id, device in self.changed_devices.items():
             self._known.put(id, device, len(writes.devices[id] or b""))
         for id in {**self.offers, **self.taken, **writes.dropped}:
@@ -362,7 +364,7 @@ def _is_sound(instance: Instance) -> bool:
 def decode_device(id: str, raw: bytes) -> Device:
     """The device of stored bytes. Raises CorruptValue that names it."""
     try:
-        return devices.decode(raw)
+        return devices.decode(id, raw)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptValue(f"device:{id}", f"is not a stored device: {error!r}") from error
 

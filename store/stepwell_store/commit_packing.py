@@ -6,13 +6,12 @@ Everything is grouped by command here, so that the script writes many values wit
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stepwell_store.compression import compressed, restored
+from stepwell_store.compression import compressed, compressed_small, restored
 from stepwell_store.errors import CorruptValue
 from stepwell_store.keys import Keys
 from stepwell_store.positions import format_position, next_position, parse_position
 from stepwell_store.protocol import START, Commit, CommitResult, Entry
 from stepwell_store.retention import ledger_cutoff, seen_bucket
-from stepwell_store.searching import device_of
 
 Argument = bytes | str | int
 
@@ -24,11 +23,10 @@ LEDGER_SHIFT = 32
 
 
 def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
-    """ARGV of the script, in the order that its header names. Raises CorruptValue for an instance that is no JSON."""
-    runs = _runs(commit)
+    """ARGV of the script, in the order that its header names."""
     arguments = _head(commit, keys)
     _pack_instances(arguments, commit)
-    _pack_index(arguments, commit, runs)
+    _pack_index(arguments, commit)
     _pack_devices(arguments, commit)
     _pack_timers(arguments, commit)
     _pack_attempts(arguments, commit)
@@ -79,27 +77,24 @@ def _head(commit: Commit, keys: Keys) -> list[Argument]:
     ]
 
 
-def _runs(commit: Commit) -> dict[str, list[Argument]]:
-    """Device -> (created_ms, instance)... of the instances that enter the index."""
-    runs: dict[str, list[Argument]] = {}
-    for instance, _, old, new, created_ms in commit.index:
-        document = commit.instances.get(instance)
-        if old is None and new is not None and document is not None:
-            device = device_of(instance, document)
-            if device is not None:
-                runs.setdefault(device, []).extend((created_ms, instance))
-    return runs
-
-
 def _pack_instances(arguments: list[Argument], commit: Commit) -> None:
-    _pack_removed_and_set(arguments, commit.instances)
+    _pack_tuples(arguments, [(instance, device or "") for instance, device in commit.removed.items()])
+    new = {instance for instance, _, old, _, _ in commit.index if old is None}
+    written: list[Argument] = []
+    for instance, document in commit.instances.items():
+        written += (instance, compressed_small(document) if instance in new else compressed(document))
+    _pack_list(arguments, written)
     arguments.append(len(commit.history))
     for instance, entries in commit.history.items():
         arguments += (instance, len(entries))
-        arguments += map(compressed, entries)
+        if instance in new:
+            arguments.append(compressed_small(entries[0]))
+            arguments += map(compressed, entries[1:])
+        else:
+            arguments += map(compressed, entries)
 
 
-def _pack_index(arguments: list[Argument], commit: Commit, runs: dict[str, list[Argument]]) -> None:
+def _pack_index(arguments: list[Argument], commit: Commit) -> None:
     left: dict[str, list[Argument]] = {}
     entered: dict[str, list[Argument]] = {}
     # An instance may move more than once in a batch: its first old and its last new status count.
@@ -114,15 +109,22 @@ def _pack_index(arguments: list[Argument], commit: Commit, runs: dict[str, list[
             entered.setdefault(f"{definition}:{new}", []).extend((created_ms, instance))
     _pack_groups(arguments, left)
     _pack_groups(arguments, entered)
+    runs: dict[str, list[Argument]] = {}
+    for device, instance, created_ms in commit.runs:
+        runs.setdefault(device, []).extend((created_ms, instance))
     _pack_groups(arguments, runs)
 
 
 def _pack_devices(arguments: list[Argument], commit: Commit) -> None:
-    _pack_removed_and_set(arguments, commit.devices)
+    _pack_list(arguments, [id for id, value in commit.devices.items() if value is None])
+    _pack_list(arguments, [part for pair in commit.devices.items() if pair[1] is not None for part in pair])
     arguments.append(len(commit.accumulated))
     for device, events in commit.accumulated.items():
         arguments += (device, len(events))
-        arguments += [b"%d %b" % (sequence, compressed(event)) for sequence, event in events]
+        arguments += [
+            b"%d %b" % (sequence, compressed_small(event) if sequence == 1 else compressed(event))
+            for sequence, event in events
+        ]
     _pack_tuples(arguments, commit.dropped.items())
     _pack_groups(arguments, commit.available)
     _pack_groups(arguments, commit.consumed)
@@ -166,18 +168,6 @@ def timer_member(instance: str, timer: str) -> str:
 def _pack_list(arguments: list[Argument], values: list[Any]) -> None:
     arguments.append(len(values))
     arguments += values
-
-
-def _pack_removed_and_set(arguments: list[Argument], values: Mapping[str, bytes | None]) -> None:
-    removed: list[Argument] = []
-    kept: list[Argument] = []
-    for name, value in values.items():
-        if value is None:
-            removed.append(name)
-        else:
-            kept += (name, value)
-    _pack_list(arguments, removed)
-    _pack_list(arguments, kept)
 
 
 def _pack_tuples(arguments: list[Argument], tuples: Iterable[tuple[Argument, Argument]]) -> None:

@@ -32,11 +32,11 @@ One partition, `{<ns>:<p>}:...`, where everything shares one hash tag, so that o
     dead                      stream   `b`: dead letter JSON; commit; goes when replayed or discarded
     starts                    hash     instance -> fingerprint of its requested start; request_start.lua; goes
                                        with the instance, or when the start is refused
-    instances                 hash     instance -> JSON; commit; goes when a commit removes the instance
+    instances                 hash     instance -> JSON, compressed; commit; goes when a commit removes the instance
     history:<instance>        list     history entries, compressed; commit; goes with the instance
     index:<definition>:<status>  zset  instance -> created ms; commit; members move with the status
-    runs:<device>             zset     instance -> created ms, all runs of a device; commit; members go with
-                                       their instances
+    runs:<device>             zset     instance -> created ms, runs of a device that have ended (those that run
+                                       stand in its record); commit; members go with their instances
     devices                   hash     device -> JSON; commit; goes when a commit removes the device
     events:<device>           list     "<sequence> <event JSON, compressed>", without gaps; commit; its head goes
                                        when dropped, all with the device
@@ -57,9 +57,10 @@ One partition, `{<ns>:<p>}:...`, where everything shares one hash tag, so that o
 
 import re
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """1: the first. 2: device records leave out what has its usual value; history entries, accumulated events and the
-ledger may be compressed (compression.py). Steps between them: migrations.py."""
+ledger may be compressed (compression.py). 3: instances may be compressed, all with a second dictionary; `runs` holds
+what has ended. Steps between them: migrations.py."""
 
 _GLOBAL = {
     "events": "stream",

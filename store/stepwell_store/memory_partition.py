@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from stepwell_store.memory_log import MemoryLog
 from stepwell_store.protocol import START, Claim, Commit, CommitResult
 from stepwell_store.retention import SEEN_BUCKETS, ledger_cutoff, seen_bucket
-from stepwell_store.searching import device_of
 
 
 @dataclass(slots=True)
@@ -76,9 +75,8 @@ def apply_commit(partition: MemoryPartition, commit: Commit, now_ms: int) -> Com
         return partition.result
     if (commit.epoch, commit.revision) != (partition.epoch, partition.revision):
         return CommitResult("stale")
-    new_runs = _runs_of(commit)
     _move_positions(partition, commit)
-    _write_instances(partition, commit, new_runs)
+    _write_instances(partition, commit)
     _write_devices(partition, commit)
     _write_timers(partition, commit)
     _write_attempts(partition, commit)
@@ -90,18 +88,6 @@ def apply_commit(partition: MemoryPartition, commit: Commit, now_ms: int) -> Com
     return partition.result
 
 
-def _runs_of(commit: Commit) -> list[tuple[str, str, int]]:
-    """(device, instance, created_ms) of the instances that enter the index; read before any change."""
-    runs = []
-    for instance, _, old, new, created_ms in commit.index:
-        document = commit.instances.get(instance)
-        if old is None and new is not None and document is not None:
-            device = device_of(instance, document)
-            if device is not None:
-                runs.append((device, instance, created_ms))
-    return runs
-
-
 def _move_positions(partition: MemoryPartition, commit: Commit) -> None:
     partition.inbox_position = commit.inbox
     partition.door_position = commit.door
@@ -111,14 +97,13 @@ def _move_positions(partition: MemoryPartition, commit: Commit) -> None:
         partition.outbox.trim_through(commit.dispatched)
 
 
-def _write_instances(
-    partition: MemoryPartition, commit: Commit, new_runs: list[tuple[str, str, int]]
-) -> None:
-    for instance, document in commit.instances.items():
-        if document is None:
-            _forget_instance(partition, instance)
-        else:
-            partition.instances[instance] = document
+def _write_instances(partition: MemoryPartition, commit: Commit) -> None:
+    for instance, device in commit.removed.items():
+        for mapping in (partition.instances, partition.history, partition.reservations):
+            mapping.pop(instance, None)
+        if device is not None:
+            partition.runs.get(device, {}).pop(instance, None)
+    partition.instances.update(commit.instances)
     for instance, entries in commit.history.items():
         partition.history.setdefault(instance, []).extend(entries)
     for instance, definition, old, new, created_ms in commit.index:
@@ -126,17 +111,8 @@ def _write_instances(
             partition.index.get((definition, old), {}).pop(instance, None)
         if new is not None:
             partition.index.setdefault((definition, new), {})[instance] = created_ms
-    for device, instance, created_ms in new_runs:
+    for device, instance, created_ms in commit.runs:
         partition.runs.setdefault(device, {})[instance] = created_ms
-
-
-def _forget_instance(partition: MemoryPartition, instance: str) -> None:
-    document = partition.instances.pop(instance, None)
-    partition.history.pop(instance, None)
-    partition.reservations.pop(instance, None)
-    device = None if document is None else device_of(instance, document)
-    if device is not None:
-        partition.runs.get(device, {}).pop(instance, None)
 
 
 def _write_devices(partition: MemoryPartition, commit: Commit) -> None:

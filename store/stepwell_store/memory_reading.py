@@ -17,9 +17,12 @@ from stepwell_store.searching import (
     STATUSES,
     Place,
     accepts,
+    created_of,
     find_letter,
     letter_place,
     read_cursor,
+    running_of,
+    within,
     write_cursor,
 )
 
@@ -58,7 +61,7 @@ class MemoryReading:
                 (
                     (place, part)
                     for place, part in found
-                    if (after is None or place < after) and _within(filter, place[0])
+                    if (after is None or place < after) and within(filter, place[0])
                 ),
                 key=lambda item: item[0],
                 reverse=True,
@@ -70,9 +73,11 @@ class MemoryReading:
     def _of_device(self, filter: InstanceFilter) -> list[tuple[Place, MemoryPartition]]:
         device = filter.device or ""
         part = self._parts[partition_of(device, self.partitions)]
+        running = [id for id in running_of(part.devices.get(device, b"")) if id in part.instances]
+        runs = {id: created_of(id, part.instances[id]) for id in running} | part.runs.get(device, {})
         return [
             ((created_ms, instance), part)
-            for instance, created_ms in part.runs.get(device, {}).items()
+            for instance, created_ms in runs.items()
             if instance in part.instances and accepts(filter, instance, part.instances[instance])
         ]
 
@@ -172,8 +177,3 @@ class MemoryReading:
                 attempts=len(part.attempts),
                 counters=dict(part.counters),
             )
-
-
-def _within(filter: InstanceFilter, created_ms: int) -> bool:
-    earliest, latest = filter.created_from_ms, filter.created_to_ms
-    return (earliest is None or created_ms >= earliest) and (latest is None or created_ms <= latest)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from stepwell_store.errors import LayoutMismatch, StoreUnavailable
+from stepwell_store.compression import compressed, restored
+from stepwell_store.errors import CorruptValue, LayoutMismatch, StoreUnavailable
 from stepwell_store.keys import LAYOUT_VERSION
 from stepwell_store.redis_link import RedisLink
 
@@ -90,7 +91,19 @@ def compact_device(raw: bytes) -> bytes:
     return orjson.dumps(wire)
 
 
-STEPS = (Step(2, "device records leave out what has its usual value", "devices", compact_device),)
+def compact_instance(raw: bytes) -> bytes:
+    """An instance of version 2 as it lies from version 3 on."""
+    if raw == restored(raw):
+        if not isinstance(orjson.loads(raw), dict):
+            raise TypeError("it is no JSON object")
+        return compressed(raw)
+    return raw
+
+
+STEPS = (
+    Step(2, "device records leave out what has its usual value", "devices", compact_device),
+    Step(3, "instances are compressed", "instances", compact_instance),
+)
 
 
 class _Lock:
@@ -157,7 +170,7 @@ def _rewritten(step: Step, key: str, page: dict[bytes, bytes], result: Migrated)
         result.seen += 1
         try:
             rewritten = step.rewrite(value)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (CorruptValue, ValueError, KeyError, TypeError, AttributeError) as error:
             result.unreadable += 1
             log.error("%s, %r: left as it is, since it is not what was written there: %r", key, name, error)
             continue

@@ -131,10 +131,14 @@ class Commit:
     door: str
     dispatched: str | None = None
     """Outbox entries up to here have reached their queue; they are trimmed."""
-    instances: dict[str, bytes | None] = field(default_factory=dict)
+    removed: dict[str, str | None] = field(default_factory=dict)
+    """Instances that go, with all that is theirs, and the device of each."""
+    instances: dict[str, bytes] = field(default_factory=dict)
     history: dict[str, list[bytes]] = field(default_factory=dict)
     index: list[tuple[str, str, str | None, str | None, int]] = field(default_factory=list)
     """(instance, definition, old status or None, new status or None, created_ms): moves in the search index."""
+    runs: list[tuple[str, str, int]] = field(default_factory=list)
+    """(device, instance, created_ms) of instances that have ended; one that runs stands in its device's record."""
     devices: dict[str, bytes | None] = field(default_factory=dict)
     accumulated: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
     """Appended to the device's accumulator: (sequence, event JSON). Sequences grow by one, without gaps."""

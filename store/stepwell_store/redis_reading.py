@@ -10,14 +10,17 @@ from stepwell_store.positions import parse_position
 from stepwell_store.protocol import DeadLetter, DueTimer, InstanceFilter, PartitionInfo
 from stepwell_store.redis_link import Call, Command, Linked
 from stepwell_store.redis_partition import read_timer
-from stepwell_store.redis_requests import read_event, seen_call
+from stepwell_store.redis_requests import read_event, read_value, seen_call
 from stepwell_store.searching import (
     STATUSES,
     Place,
     accepts,
+    created_of,
     find_letter,
     letter_place,
     read_cursor,
+    running_of,
+    within,
     write_cursor,
 )
 
@@ -30,8 +33,7 @@ class RedisReading(Linked):
     # -- instances -----------------------------------------------------------------------------------------
 
     def instance(self, partition: int, instance: str) -> bytes | None:
-        found: bytes | None = self._link.command("HGET", self._keys.of(partition, "instances"), instance)
-        return found
+        return read_value(self._link.command("HGET", self._keys.of(partition, "instances"), instance))
 
     def reservation(self, partition: int, instance: str) -> str | None:
         found = self._link.command("HGET", self._keys.of(partition, "starts"), instance)
@@ -72,14 +74,26 @@ class RedisReading(Linked):
         highest = "+inf" if latest is None else latest
         lowest = "-inf" if earliest is None else earliest
         arguments = (highest, lowest, limit, "1" if is_cursor else "0")
+        running = set() if filter.device is None else self._running(filter, filter.device)
         sets = [(number, keys) for number, keys in self._index_sets(filter, definitions) if keys]
         answers = self._link.run([Call("list_instances", keys, arguments) for _, keys in sets])
-        found = [
+        found = running | {
             ((int(float(created_ms)), instance.decode()), number)
             for (number, _), flat in zip(sets, answers, strict=True)
             for instance, created_ms in zip(flat[::2], flat[1::2], strict=True)
-        ]
+        }
         return sorted((item for item in found if after is None or item[0] < after), reverse=True)[:limit]
+
+    def _running(self, filter: InstanceFilter, device: str) -> set[tuple[Place, int]]:
+        """Those that run stand in the device's record. It is read before the set of those that have ended, so that
+        one which ends meanwhile is not missed."""
+        number = partition_of(device, self.partitions)
+        names = running_of(self.device(number, device) or b"")
+        key = self._keys.of(number, "instances")
+        stored = self._link.command("HMGET", key, *names) if names else []
+        found = [(name, read_value(value)) for name, value in zip(names, stored, strict=True)]
+        places = {(created_of(name, document), name) for name, document in found if document is not None}
+        return {(place, number) for place in places if within(filter, place[0])}
 
     def _index_sets(self, filter: InstanceFilter, definitions: Sequence[str]) -> list[tuple[int, list[str]]]:
         if filter.device is not None:
@@ -99,14 +113,15 @@ class RedisReading(Linked):
         ]
         return [
             (place, document)
-            for (place, _), document in zip(places, self._link.run(commands), strict=True)
-            if document is not None and (filter.device is None or accepts(filter, place[1], document))
+            for (place, _), stored in zip(places, self._link.run(commands), strict=True)
+            if (document := read_value(stored)) is not None
+            and (filter.device is None or accepts(filter, place[1], document))
         ]
 
     def scan(self, partition: int) -> Iterator[tuple[str, bytes]]:
         for page in self._scan("HSCAN", self._keys.of(partition, "instances")):
             for instance, document in page.items():
-                yield instance.decode(), document
+                yield instance.decode(), read_value(document) or b""
 
     def timers(self, partition: int, instance: str) -> list[DueTimer]:
         found = {

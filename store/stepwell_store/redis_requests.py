@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from stepwell_store.commit_packing import pack_commit, read_answer
 from stepwell_store.compression import restored
+from stepwell_store.errors import CorruptValue
 from stepwell_store.keys import Keys
 from stepwell_store.protocol import Commit, CommitResult, Entry, Inbound, Loaded, Wanted
 from stepwell_store.redis_errors import translate
@@ -113,6 +114,16 @@ def read_event(element: bytes) -> tuple[int, bytes]:
     return int(sequence), restored(event)
 
 
+def read_value(stored: bytes | None) -> bytes | None:
+    """The value of a stored form. One that cannot be restored is given as it lies: who decodes it can name it."""
+    if stored is None:
+        return None
+    try:
+        return restored(stored)
+    except CorruptValue:
+        return stored
+
+
 def _devices_call(keys: Keys, want: Wanted) -> Call:
     devices, instances = keys.of(want.partition, "devices"), keys.of(want.partition, "instances")
     return Call("load_devices", (devices, instances), want.devices)
@@ -129,12 +140,12 @@ def _entries(found: Any) -> list[Entry]:
 def _read_lookups(want: Wanted, replies: Iterator[Any]) -> Loaded:
     loaded = Loaded()
     if want.instances:
-        loaded.instances = _present(want.instances, next(replies))
+        loaded.instances = _restored(want.instances, next(replies))
     if want.devices:
         devices, running, instances = next(replies)
         loaded.devices = _present(want.devices, devices)
         # A name that is no text is no instance's: decoding the device's record tells of it.
-        loaded.instances |= _present([id.decode(errors="replace") for id in running], instances)
+        loaded.instances |= _restored([id.decode(errors="replace") for id in running], instances)
     if want.seen:
         loaded.seen = _present(want.seen, next(replies))
     for device in want.available:
@@ -142,6 +153,11 @@ def _read_lookups(want: Wanted, replies: Iterator[Any]) -> Loaded:
         if events:
             loaded.available[device] = events
     return loaded
+
+
+def _restored(names: Sequence[str], values: Sequence[bytes | None]) -> dict[str, bytes]:
+    found = zip(names, map(read_value, values), strict=True)
+    return {name: value for name, value in found if value is not None}
 
 
 def _present(names: Sequence[Any], values: Sequence[bytes | None]) -> dict[Any, bytes]:

@@ -35,10 +35,18 @@ def read_cursor(cursor: str) -> Place:
             raise ValueError(f"{cursor!r} is not a cursor of this list; pass one that a page returned")
 
 
-def device_of(instance: str, document: bytes) -> str | None:
-    """The device an instance belongs to, read from its JSON. Raises CorruptValue for no object."""
-    device = read_document(instance, document).get("device")
-    return device if isinstance(device, str) else None
+def created_of(instance: str, document: bytes) -> int:
+    """When an instance was created, read from its JSON. Raises CorruptValue."""
+    created_ms = read_document(instance, document).get("created_ms")
+    if not isinstance(created_ms, int):
+        raise CorruptValue(instance, f"its created_ms is {created_ms!r}, not a number of milliseconds")
+    return created_ms
+
+
+def within(filter: InstanceFilter, created_ms: int) -> bool:
+    """Whether an instance of this moment passes the filter's times, both ends included."""
+    earliest, latest = filter.created_from_ms, filter.created_to_ms
+    return (earliest is None or created_ms >= earliest) and (latest is None or created_ms <= latest)
 
 
 def running_of(device: bytes) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 from activity_world import new_token, offer, reported, runtime_of
 from stepwell_activities.builtin import device
 from stepwell_activities.job import perform
+from stepwell_engine.device import Device, encode
 from stepwell_schemas.event import DeviceEvent
 from stepwell_store.memory_store import MemoryStore
 from stepwell_store.partition import partition_of
@@ -47,6 +48,14 @@ def gather(store: MemoryStore, sequences: list[int | None], **record: Any) -> No
     change = Commit(LAMP, owner.epoch, owner.revision, new_token(), 1, START, START)
     change.devices["lamp"] = orjson.dumps(known)
     change.accumulated["lamp"] = events
+    assert store.commit([change])[0].status == "committed"
+
+
+def write(store: MemoryStore, id: str, record: bytes) -> None:
+    """Commit a device's record."""
+    owner = store.acquire(LAMP, "test", 60_000)
+    assert owner is not None
+    change = Commit(LAMP, owner.epoch, owner.revision, new_token(), 1, START, START, devices={id: record})
     assert store.commit([change])[0].status == "committed"
 
 
@@ -120,4 +129,23 @@ def test_the_state_has_the_figures(store: MemoryStore) -> None:
         "upTo": 3,
         "dropped": 2,
         "rejected": 1,
+    }
+
+
+def test_the_state_is_read_of_a_record_as_the_engine_writes_it(store: MemoryStore) -> None:
+    """It leaves out what has its usual value."""
+    record = Device("lamp")
+    record.append(70, 1_000)
+    record.last_ms = 1_000
+    write(store, "lamp", encode(record))
+    assert call(store, "device.state") == {
+        "device": "lamp",
+        "known": True,
+        "count": 1,
+        "bytes": 70,
+        "first": "1970-01-01T00:00:01.000Z",
+        "last": "1970-01-01T00:00:01.000Z",
+        "upTo": 1,
+        "dropped": 0,
+        "rejected": 0,
     }

@@ -11,6 +11,7 @@ from stepwell_engine.catalog import publish
 from stepwell_engine.dispatch import Job
 from stepwell_engine.loop import Engine
 from stepwell_schemas.catalog import ActivityDescription
+from stepwell_store.compression import restored
 from stepwell_store.errors import StoreUnavailable
 from stepwell_store.open import open_redis
 from stepwell_store.partition import partition_of
@@ -19,7 +20,7 @@ from stepwell_store.redis_store import RedisStore
 WORKFLOW = """
 id: follow
 version: 1.0.0
-events: {Begin: {}, Tick: {type: object}, Work: {}}
+events: {Begin: {}, Tick: {type: object}, Work: {}, End: {}}
 start: {on: [Begin], input: {}, afterCompletion: ignore}
 configuration: {timeout: P30D, taskTimeout: PT60S}
 startAt: Listen
@@ -29,6 +30,7 @@ states:
     anyOf:
       tick: {event: Tick, next: Note}
       work: {event: Work, next: Do}
+      end: {event: End, next: Done}
     timeout: P20D
     timeoutNext: Done
     resultPath: $.state.last
@@ -79,7 +81,8 @@ class World:
         engine.drain()
 
     def instance_of(self, device: str) -> str:
-        return next(id.decode() for id in self.redis.zrange(self.key(f"runs:{device}"), 0, -1))  # type: ignore[union-attr]  # not an async client
+        (instance,) = orjson.loads(self.store.device(0, device) or b"{}")["running"]
+        return str(instance)
 
     def last_seen(self, instance: str) -> object:
         return orjson.loads(self.store.instance(0, instance) or b"{}")["state"].get("n")
@@ -133,17 +136,21 @@ def of_hash(name: str, field: str | None, change: Callable[[bytes], bytes]) -> C
     return corrupt
 
 
-def of_type(name: str) -> Corrupt:
+def of_type(name: str, then: str | None = None) -> Corrupt:
+    """`then`: an event that makes the engine write there."""
+
     def corrupt(world: World, instance: str) -> None:
         key = world.key(name.format(instance=instance))
         world.redis.delete(key)
         world.redis.set(key, "not what Stepwell writes")
+        if then is not None:
+            world.push(VICTIM, then)
 
     return corrupt
 
 
 def without(*fields: str) -> Callable[[bytes], bytes]:
-    return lambda raw: orjson.dumps({k: v for k, v in orjson.loads(raw).items() if k not in fields})
+    return lambda raw: orjson.dumps({k: v for k, v in orjson.loads(restored(raw)).items() if k not in fields})
 
 
 def truncated(raw: bytes) -> bytes:
@@ -152,6 +159,7 @@ def truncated(raw: bytes) -> bytes:
 
 CASES: dict[str, tuple[Corrupt, str]] = {
     "instance, truncated": (of_hash("instances", None, truncated), "{instance}"),
+    "instance, compressed bytes torn": (of_hash("instances", None, lambda raw: raw[:-9]), "{instance}"),
     "instance, another type": (of_hash("instances", None, lambda raw: b"[1]"), "{instance}"),
     "instance, a field is missing": (of_hash("instances", None, without("frames", "status")), "{instance}"),
     "device, truncated": (of_hash("devices", VICTIM, truncated), VICTIM),
@@ -159,7 +167,7 @@ CASES: dict[str, tuple[Corrupt, str]] = {
     "history, of another Redis type": (of_type("history:{instance}"), "history:{instance}"),
     "accumulator, of another Redis type": (of_type("events:" + VICTIM), "events:" + VICTIM),
     "available, of another Redis type": (of_type("available:" + VICTIM), "available:" + VICTIM),
-    "runs, of another Redis type": (of_type("runs:" + VICTIM), "runs:" + VICTIM),
+    "runs, of another Redis type": (of_type("runs:" + VICTIM, then="End"), "runs:" + VICTIM),
 }
 
 

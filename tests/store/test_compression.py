@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stepwell_store.compression import MARK, SHORTEST, compressed, restored
+from stepwell_store.compression import FIRST_MARK, MARK, SHORTEST, compressed, compressed_small, restored
 from stepwell_store.errors import CorruptValue
 
 ENTRY = (
@@ -15,6 +15,7 @@ ENTRY = (
 @given(st.binary(max_size=4 * SHORTEST))
 def test_every_value_comes_back(value: bytes) -> None:
     assert restored(compressed(value)) == value
+    assert restored(compressed_small(value)) == value
 
 
 def test_an_entry_takes_less_than_half_of_its_bytes() -> None:
@@ -26,14 +27,20 @@ def test_short_values_and_those_of_older_releases_are_read_as_they_are() -> None
     assert restored(ENTRY) == ENTRY
 
 
-def test_a_short_value_that_begins_like_a_compressed_one_comes_back() -> None:
-    assert restored(compressed(MARK)) == MARK
+@pytest.mark.parametrize("mark", [MARK, FIRST_MARK])
+def test_a_short_value_that_begins_like_a_compressed_one_comes_back(mark: bytes) -> None:
+    assert restored(compressed(mark)) == restored(compressed_small(mark)) == mark
 
 
-def test_the_dictionary_is_the_one_that_values_were_written_with() -> None:
+def test_the_first_dictionary_is_the_one_that_values_were_written_with() -> None:
     stored = bytes.fromhex(
         "0128b52ffd20cf0501003032652241227d080050ab416f1c9cee71525d2714970594147106f007dc9583"
     )
+    assert restored(stored) == ENTRY
+
+
+def test_the_dictionary_is_the_one_that_values_were_written_with() -> None:
+    stored = bytes.fromhex("0220cff500002832652241220700a9670e700105981eb8f8aaf444491167007fc05d3908")
     assert restored(stored) == ENTRY
 
 

@@ -1,5 +1,8 @@
 """Lists: instances newest first with filters and cursors, dead letters, scans."""
 
+from typing import Any
+
+import orjson
 import pytest
 from stepwell_store.partition import partition_of
 from stepwell_store.protocol import InstanceFilter, Store
@@ -13,9 +16,16 @@ def add(
 ) -> None:
     device = more.get("device")
     owner = own(store, partition_of(device or id, 4))
+    written: dict[str, Any] = {}
+    if device is not None and status == "running":
+        before = orjson.loads(store.device(owner.partition, device) or b'{"running": {}}')["running"]
+        written["devices"] = {device: orjson.dumps({"running": {**before, id: definition}})}
+    elif device is not None:
+        written["runs"] = [(device, id, created_ms)]
     owner.commit(
-        instances={id: instance_json(id, status, definition, device)},
+        instances={id: instance_json(id, status, definition, device, created_ms)},
         index=[(id, definition, None, status, created_ms)],
+        **written,
     )
 
 
@@ -74,6 +84,24 @@ def test_all_runs_of_a_device_are_found(store: Store) -> None:
     assert pages(store, InstanceFilter(device="dev", definition="e"), 5) == []
 
 
+def test_runs_of_a_device_are_paged_without_loss_whether_they_run_or_have_ended(store: Store) -> None:
+    for number in range(12):
+        status = "running" if number % 3 == 0 else "succeeded"
+        add(store, f"i{number:02}", NOW + number // 2, status, device="dev")
+    names = [f"i{number:02}" for number in range(11, -1, -1)]
+    for limit in (1, 2, 5, 12, 20):
+        assert pages(store, InstanceFilter(device="dev"), limit) == names
+    span = InstanceFilter(device="dev", created_from_ms=NOW + 1, created_to_ms=NOW + 3)
+    assert pages(store, span, 2) == ["i07", "i06", "i05", "i04", "i03", "i02"]
+
+
+def test_a_run_that_is_noted_as_ended_and_as_running_is_listed_once(store: Store) -> None:
+    """An older release noted runs when they began; and one may end between two questions."""
+    add(store, "i", NOW, "running", device="dev")
+    own(store, partition_of("dev", 4)).commit(runs=[("dev", "i", NOW)])
+    assert pages(store, InstanceFilter(device="dev"), 5) == ["i"]
+
+
 def test_a_device_page_is_full_though_the_filter_leaves_most_out(store: Store) -> None:
     for number in range(20):
         add(store, f"i{number:02}", NOW + number, "failed" if number % 10 == 0 else "running", device="dev")
@@ -95,8 +123,12 @@ def test_an_instance_moves_with_its_status(store: Store) -> None:
 
 def test_a_removed_instance_is_listed_no_more(store: Store) -> None:
     owner = own(store, partition_of("dev", 4))
-    owner.commit(instances={"i": instance_json("i", device="dev")}, index=[("i", "d", None, "running", NOW)])
-    owner.commit(instances={"i": None}, index=[("i", "d", "running", None, NOW)])
+    owner.commit(
+        instances={"i": instance_json("i", device="dev")},
+        index=[("i", "d", None, "failed", NOW)],
+        runs=[("dev", "i", NOW)],
+    )
+    owner.commit(removed={"i": "dev"}, index=[("i", "d", "failed", None, NOW)])
     assert pages(store, ALL, 5) == pages(store, InstanceFilter(device="dev"), 5) == []
 
 

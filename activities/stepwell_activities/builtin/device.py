@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from stepwell_schemas import device_record
 from stepwell_schemas.durations import format_ms
 from stepwell_store.partition import partition_of
 
@@ -142,7 +143,7 @@ def _device(given: str | None, context: ActivityContext) -> str:
 
 def _record(device: str, context: ActivityContext) -> dict[str, Any]:
     raw = context.store.device(partition_of(device, context.store.partitions), device)
-    return {} if raw is None else dict(orjson.loads(raw))
+    return {} if raw is None else device_record.shown(orjson.loads(raw))
 
 
 def _page(wanted: int | None, have: int) -> int:

@@ -58,7 +58,7 @@ def show(device: DevicePath, services: Use) -> DeviceAnswer:
     raw = services.store.device(partition_of(device, services.store.partitions), device)
     if raw is None:
         raise _unknown(device)
-    return views.device_answer(orjson.loads(raw))
+    return views.device_answer(device, orjson.loads(raw))
 
 
 def _unknown(device: str) -> ProblemRaised:

@@ -110,13 +110,9 @@ local function check(key, kind)
   end
 end
 
-local function remove_instance(instance)
-  local document = call('HGET', prefix .. 'instances', instance)
-  if document then
-    local device = cjson.decode(document)['device']
-    if type(device) == 'string' then
-      put('ZREM', prefix .. 'runs:' .. device, instance)
-    end
+local function remove_instance(instance, device)
+  if device ~= '' then
+    put('ZREM', prefix .. 'runs:' .. device, instance)
   end
   call('HDEL', prefix .. 'instances', instance)
   call('HDEL', prefix .. 'starts', instance)
@@ -172,7 +168,8 @@ end
 
 -- instances
 for _ = 1, count() do
-  remove_instance(value())
+  local instance = value()
+  remove_instance(instance, value())
 end
 list('HSET', prefix .. 'instances')
 groups('RPUSH', 'history:')
