@@ -10,6 +10,7 @@ from rich.markup import escape
 from stepwell.scenario_files import DEFINITION_SUFFIXES, Resources, compiled_with, known_activities
 from stepwell_activities.errors import RegistryError
 from stepwell_interpreter.compile import Compiled
+from stepwell_interpreter.scenarios.account import MOST_WORK
 from stepwell_interpreter.scenarios.coverage import coverage_of
 from stepwell_interpreter.scenarios.generating import Generated, generate
 from stepwell_interpreter.scenarios.reading import ScenarioSet, load_scenarios, scenarios_of
@@ -44,6 +45,12 @@ def generate_scenarios(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit code 1 where the file would change.")
     ] = False,
+    max_work: Annotated[
+        int,
+        typer.Option(
+            "--max-work", min=1, help="How far to search: comparisons, steps and what else counts as much."
+        ),
+    ] = MOST_WORK,
     resources: ResourcesOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -60,12 +67,12 @@ def generate_scenarios(
     given = _modules(target, existing, modules or [])
     compiled, activities = _compiled(file, given, tuple((resource_table(resources) or {}).items()))
     covered, names = _kept(compiled, existing)
-    made = generate(compiled, activities, covered=covered, taken_names=names)
+    made = generate(compiled, activities, covered=covered, taken_names=names, max_work=max_work)
     text = _text(file, target, existing, made, modules or [])
     changed = text is not None and (before is None or text.encode() != before)
     if changed and text is not None and not check:
         _write(target, text)
-    _report(compiled, target, made, covered, as_json=as_json, changed=changed)
+    _report(compiled, target, made, covered, as_json=as_json, changed=changed, max_work=max_work)
     if check and changed:
         raise typer.Exit(CommandFailed.exit_code)
 
@@ -140,6 +147,7 @@ def _report(
     *,
     as_json: bool,
     changed: bool,
+    max_work: int,
 ) -> None:
     total = len(coverage_of(compiled, []).parts)
     reached = total - len(made.unreached)
@@ -153,6 +161,7 @@ def _report(
                 "reached": reached,
                 "unreached": [{"pointer": part.pointer, "label": part.label} for part in made.unreached],
                 "plays": made.plays,
+                "cutShort": made.cut_short,
             }
         )
         return
@@ -161,5 +170,9 @@ def _report(
         f"{escape(str(target))}: {state}; {counted(len(made.scenarios), 'generated scenario')}; "
         f"{reached} of {total} states, transitions and error routes are reached"
     )
+    if made.cut_short:
+        say(
+            f"the search ended at its bound (--max-work {max_work}): some of what is not reached may be reachable"
+        )
     for part in made.unreached:
         say(f"not reached: {part.label} ({part.pointer})")

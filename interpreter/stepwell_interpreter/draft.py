@@ -48,6 +48,8 @@ class Decision(NamedTuple):
     trace: list[dict[str, Any]]
     patch: list[dict[str, Any]]
     answer: str
+    work: int = 0
+    """Values that were visited for it, as `Draft.spend` counts them."""
 
 
 class Draft:
@@ -91,7 +93,7 @@ class Draft:
     def close(self, answer: str) -> Decision:
         """What has come of the record."""
         commands = _without_revoked(self.commands) if self.revokes else self.commands
-        return Decision(self.instance, commands, self.trace, self.patch, answer)
+        return Decision(self.instance, commands, self.trace, self.patch, answer, MOST_WORK - self.work_left)
 
     # -- frames --------------------------------------------------------------------------------------------
 

@@ -79,11 +79,16 @@ def _top_of_json(content: bytes) -> _Top:
 
 
 def _top_of_yaml(content: bytes) -> _Top:
-    """From the parser's events: nothing is built, and no alias is followed."""
+    """Of the first document, from the parser's events: nothing is built, and no alias is followed.
+
+    What is wrong with a second document, its loader says.
+    """
     keys: set[str] = set()
     depth, is_key = 0, True
     try:
         for event in yaml.parse(content, Loader=_LOADER):
+            if isinstance(event, yaml.DocumentEndEvent):
+                break
             if depth == 0 and isinstance(event, yaml.SequenceStartEvent | yaml.ScalarEvent):
                 return _Top(None, whole=True)
             if depth == 1 and isinstance(event, yaml.NodeEvent):

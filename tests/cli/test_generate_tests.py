@@ -105,6 +105,18 @@ def test_a_native_expectation_that_does_not_hold_gets_no_twin(tmp_path: Path) ->
     assert (file.read_text(), "#2" in edited) == (edited, False)
 
 
+def test_a_search_that_ends_at_its_bound_says_so_and_goes_on_with_a_greater_one(folder: Path) -> None:
+    small = run("generate", "tests", str(folder / "w.asl.json"), "--max-work", "300", "--check")
+    assert "ended at its bound (--max-work 300)" in small.stdout + small.stderr
+    told = json.loads(
+        run("generate", "tests", str(folder / "w.asl.json"), "--max-work", "300", "--json").stdout
+    )
+    assert told["cutShort"] is True
+    assert told["unreached"]
+    whole = json.loads(run("generate", "tests", str(folder / "w.asl.json"), "--json").stdout)
+    assert (whole["cutShort"], whole["unreached"]) == (False, [])
+
+
 def test_outputs_fit_what_an_integration_makes_of_its_activity_s_answer(tmp_path: Path) -> None:
     example = Path(__file__).resolve().parents[2] / "examples" / "step-functions"
     file = tmp_path / "order.tests.yaml"

@@ -100,6 +100,9 @@ def test_a_schema_in_a_folder_has_no_scenarios(tmp_path: Path, monkeypatch: pyte
         ("asl.json", '\ufeff{"StartAt": "A"}'),
         ("envelope.yaml", "id: a\ndefinition: {StartAt: A, States: {}}\n"),
         ("text.json", '{"id": "a", "definition": "{\\"StartAt\\": \\"A\\"}"}'),
+        ("then-a-scalar.yaml", GOOD + "---\njust text\n"),
+        ("then-a-list.yaml", GOOD + "---\n- states\n"),
+        ("then-a-definition.yaml", GOOD + "---\n" + GOOD),
         ("broken.yaml", "note: [\nstates: {\n"),
         ("broken.json", '{"startAt": "A",}'),
         ("deep.json", '{"states":' + "[" * 5000 + "]" * 5000 + "}"),
@@ -113,6 +116,15 @@ def test_what_is_meant_as_a_definition_is_found_however_broken(
     file = tmp_path / name
     file.write_text(content, encoding="utf-8")
     assert holds_definition(file)
+
+
+def test_the_first_document_of_a_file_decides_and_its_loader_tells_of_the_second(tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(GOOD + "---\njust text\n")
+    (tmp_path / "list.yaml").write_text("- states\n---\n" + GOOD)
+    ran = run("check", str(tmp_path))
+    assert ran.exit_code != 0
+    assert "two.yaml" in ran.stdout + ran.stderr
+    assert "list.yaml" not in ran.stdout + ran.stderr
 
 
 def test_tests_are_those_at_the_top_alone(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The flows of an Amazon States Language document, as `Flows` tells those of a native one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from stepwell_interpreter.asl.intrinsic_syntax import Call, Literal, parse_intrinsic
@@ -112,9 +112,15 @@ _FUNCTIONS: Final = {
 
 
 class AslFlows:
-    """The flows of one document. `machines` are the pointers of what holds states."""
+    """The flows of one document. `machines` are the pointers of what holds states; `spend` counts work."""
 
-    def __init__(self, document: Mapping[str, Any], machines: list[str]) -> None:
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        machines: list[str],
+        spend: Callable[[int], None] = lambda units: None,
+    ) -> None:
+        self._spend = spend
         self.graph = AslGraph(document, machines)
         self._origins = AslOrigins(self.graph)
         self._known: dict[tuple[Place, str, str], list[Found]] = {}
@@ -159,6 +165,7 @@ class AslFlows:
             assert isinstance(place, tuple)
             at = self.graph.states.get((machine, state))
             self._known[key] = [] if at is None else self._origins.of(place, at)
+            self._spend(1 + self._origins.followed)
         return self._known[key]
 
 

@@ -56,6 +56,11 @@ class AslOrigins:
         self._seen.clear()
         return list(dict.fromkeys(self._from(place, state, True, 0)))
 
+    @property
+    def followed(self) -> int:
+        """How many places were followed for the last one."""
+        return len(self._seen)
+
     # -- places --------------------------------------------------------------------------------------------
 
     def _from(self, place: AslPlace, state: State, exact: bool, depth: int) -> Iterator[Found]:

@@ -13,18 +13,22 @@ from stepwell_schemas.catalog import ActivityDescription
 from stepwell_interpreter.compile import Compiled
 from stepwell_interpreter.paths import compile_members, find_members
 from stepwell_interpreter.program import MapStep, TaskStep, WaitEvent, WaitStep
+from stepwell_interpreter.scenarios.account import Account
 from stepwell_interpreter.scenarios.answers import task_schema
 from stepwell_interpreter.scenarios.asl_flows import AslFlows
-from stepwell_interpreter.scenarios.flows import INPUT, Flows, Members, Source
+from stepwell_interpreter.scenarios.flows import INPUT, Flows, Members, Rules, Source
 from stepwell_interpreter.scenarios.native_conditions import native_formula
 from stepwell_interpreter.scenarios.placing import put
 from stepwell_interpreter.scenarios.samples import fits, part_of, sample
-from stepwell_interpreter.scenarios.solving import Solution, solutions
+from stepwell_interpreter.scenarios.solving import Solution, comparisons, solutions
 from stepwell_interpreter.scope import MISSING
 
 MOST_VARIANTS: Final = 12
-MOST_ADDED: Final = 400
+MOST_NOTED: Final = 4 * MOST_VARIANTS
+"""Variants of one source that are looked for: some come to the same value, and some do not fit its schema."""
+MOST_ADDED: Final = 2_000
 """Values that a search may add to one source."""
+_BYTES_IN_A_UNIT: Final = 256
 _NUMERIC: Final = frozenset({"$add", "$subtract", "$multiply", "$divide", "$min", "$max", "$round", "$range"})
 _USUAL: Final[Mapping[str, Any]] = {
     **dict.fromkeys(_NUMERIC, 1),
@@ -57,7 +61,10 @@ class Candidates:
     """The candidates of one definition. Those made from it come first; a search may add others behind them."""
 
     def __init__(
-        self, compiled: Compiled, activities: Mapping[str, ActivityDescription] | None = None
+        self,
+        compiled: Compiled,
+        activities: Mapping[str, ActivityDescription] | None = None,
+        account: Account | None = None,
     ) -> None:
         assert compiled.program is not None, "only an accepted definition can be run"
         self._program = compiled.program
@@ -68,23 +75,34 @@ class Candidates:
         self._wheres: dict[Source, dict[Members, Any]] = {}
         self._made: dict[Source, list[Any]] = {}
         self._added: dict[Source, list[Any]] = {}
+        self._numbers: dict[Source, dict[bytes, int]] = {}
+        self._account = Account() if account is None else account
+        self._preparing = self._account.share(4)
         machines = list(self._program.scopes)
         self.flows: Flows | AslFlows
         if compiled.program.dialect == "native":
-            self.flows = Flows(self._document, machines)
-            self._note_native(self.flows)
+            self.flows = Flows(self._document, machines, self._account.spend)
         else:
-            self.flows = AslFlows(self._document, machines)
+            self.flows = AslFlows(self._document, machines, self._account.spend)
+        self.rules = tuple(self.flows.rules())
+        """Those of every choice."""
+        if isinstance(self.flows, Flows):
+            self._note_native(self.flows)
         self._note_needs()
         self._note_variants()
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether there was more to prepare than there may be."""
+        return self._preparing.exhausted
+
     def inputs(self) -> list[Any]:
         """Inputs, the plainest first."""
-        return self._all(INPUT)
+        return self._fixed(INPUT)
 
     def outputs(self, machine: str, state: str) -> list[Any]:
         """Outputs of a task that runs an activity (or child workflow), or the items a map's reader gives."""
-        return self._all(Source("output", machine, state))
+        return self._fixed(Source("output", machine, state))
 
     def errors(self, machine: str, state: str) -> list[str]:
         """Names of errors that something asks for behind a catch of this state."""
@@ -98,35 +116,53 @@ class Candidates:
         schema = None if described is None else described.output_schema
         return None if schema is None else sample(schema, "undo")
 
-    def events(self, machine: str, step: WaitStep, wanted: WaitEvent, match: Iterable[Any]) -> list[Any]:
-        """The data of events that an open wait takes: with the values it wants, and its `where` made true."""
-        source = event_source(machine, step, wanted)
-        schema, found = self._schema(source), []
-        for data in self._all(source):
-            for path, value in match:
-                data = _within(data, compile_members(path), value, schema)
-            for members, value in self._wheres.get(source, {}).items():
-                data = _within(data, members, value, schema)
-            found.append(data)
-        return _distinct(found)
+    def events(
+        self, machine: str, step: WaitStep, wanted: WaitEvent, match: Iterable[Any]
+    ) -> list[tuple[int, Any]]:
+        """The data of events that an open wait takes, numbered: see `taken`. Each is there once."""
+        values = self._fixed(event_source(machine, step, wanted))
+        taken = [
+            (number, self.taken(machine, step, wanted, match, data)) for number, data in enumerate(values)
+        ]
+        seen: dict[bytes, tuple[int, Any]] = {}
+        for number, data in taken:
+            seen.setdefault(_key(data), (number, data))
+        return list(seen.values())
 
-    def fixed(self, source: Source) -> int:
-        """How many of a source's candidates were made from the definition."""
-        return len(self._all(source)) - len(self._added.get(source, ()))
+    def taken(self, machine: str, step: WaitStep, wanted: WaitEvent, match: Iterable[Any], data: Any) -> Any:
+        """An event's data with the values that an open wait wants, and its `where` made true."""
+        source = event_source(machine, step, wanted)
+        schema = self._schema(source)
+        for path, value in match:
+            data = _within(data, compile_members(path), value, schema)
+        for members, value in self._wheres.get(source, {}).items():
+            data = _within(data, members, value, schema)
+        return data
+
+    def added(self, source: Source, number: int) -> Any:
+        """A value that a search has added, by the number it was given; MISSING where there is none."""
+        values, at = self._added.get(source, ()), number - len(self._fixed(source))
+        return values[at] if 0 <= at < len(values) else MISSING
 
     def add(self, source: Source, value: Any) -> int | None:
         """The number of a value among its source's candidates, put there if need be; None where it must not be."""
-        known = self._all(source)
+        fixed = self._fixed(source)
+        numbers = self._numbers.get(source)
+        if numbers is None:
+            numbers = self._numbers[source] = {}
+            for number, each in enumerate(fixed):
+                numbers.setdefault(_key(each), number)
         key = _key(value)
-        number = next((number for number, each in enumerate(known) if _key(each) == key), None)
-        if number is not None:
-            return number
+        self._account.spend(1 + len(key) // _BYTES_IN_A_UNIT)
+        if key in numbers:
+            return numbers[key]
         added = self._added.setdefault(source, [])
         schema = self._schema(source)
         if len(added) >= MOST_ADDED or (schema is not None and not fits(schema, value)):
             return None
         added.append(value)
-        return len(known)
+        number = numbers[key] = len(fixed) + len(added) - 1
+        return number
 
     # -- what is needed ------------------------------------------------------------------------------------
 
@@ -137,12 +173,31 @@ class Candidates:
                     self._needs.setdefault(source, {}).setdefault(members, reading.key)
 
     def _note_variants(self) -> None:
-        for choice in self.flows.rules():
+        for choice in self.rules:
             for number in range(len(choice.rules) + 1):
+                if self._preparing.exhausted:
+                    return
+                if self._has_enough(choice, number):
+                    continue
                 wanted = [(rule, False) for rule in choice.rules[:number]]
                 wanted += [(rule, True) for rule in choice.rules[number : number + 1]]
-                for solution in solutions(wanted):
+                for solution in solutions(wanted, self._preparing):
                     self._note_variant(solution, choice.machine, choice.state)
+
+    def _has_enough(self, choice: Rules, number: int) -> bool:
+        """Whether all that a rule (behind the last: every rule) reads has as many variants as are of use."""
+        read = choice.rules[number : number + 1] or choice.rules
+        self._preparing.spend(len(read))
+        sources = {
+            source
+            for formula in read
+            for comparison in comparisons(formula)
+            for place in comparison.places
+            for source, _ in self.flows.origins(place, choice.machine, choice.state)
+        }
+        return bool(sources) and all(
+            source.kind != "error" and len(self._variants.get(source, ())) >= MOST_NOTED for source in sources
+        )
 
     def _note_native(self, flows: Flows) -> None:
         for machine, state, body in flows.states():
@@ -150,7 +205,7 @@ class Candidates:
             for step in steps if isinstance(steps, list) else ():
                 if isinstance(step, Mapping) and isinstance(step.get("when"), Mapping):
                     for wish in (True, False):
-                        for solution in solutions([(native_formula(step["when"]), wish)]):
+                        for solution in solutions([(native_formula(step["when"]), wish)], self._preparing):
                             self._note_variant(solution, machine, state)
             self._note_wheres(machine, state, body)
 
@@ -159,7 +214,7 @@ class Candidates:
         for name, wait in named.items():
             if not isinstance(wait, Mapping) or not isinstance(wait.get("where"), Mapping):
                 continue
-            for solution in solutions([(native_formula(wait["where"]), True)])[:1]:
+            for solution in solutions([(native_formula(wait["where"]), True)], self._preparing)[:1]:
                 for path, value in solution.items():
                     for source, members in self.flows.origins(path, machine, state):
                         if source.kind != "event":
@@ -175,16 +230,18 @@ class Candidates:
                 parts.setdefault(source, {})[members] = value
         for source, values in parts.items():
             variants = self._variants.setdefault(source, [])
+            self._preparing.spend(1 + len(variants) // 16)
             if values not in variants:
                 variants.append(values)
 
     # -- making them ---------------------------------------------------------------------------------------
 
-    def _all(self, source: Source) -> list[Any]:
+    def _fixed(self, source: Source) -> list[Any]:
+        """The candidates that were made from the definition."""
         made = self._made.get(source)
         if made is None:
             made = self._made[source] = self._make(source, self._schema(source))
-        return [*made, *self._added.get(source, ())]
+        return made
 
     def _schema(self, source: Source) -> Any:
         if self._program.dialect != "native" and source.kind != "output":

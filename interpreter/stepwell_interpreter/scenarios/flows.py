@@ -4,7 +4,7 @@
 output. Following that back tells which given value to change so that a path has a wanted value.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,9 +52,16 @@ class Rules:
 
 
 class Flows:
-    """The flows of one native document. `machines` are the pointers of what holds states."""
+    """The flows of one native document. `machines` are the pointers of what holds states; `spend` counts work."""
 
-    def __init__(self, document: Mapping[str, Any], machines: list[str]) -> None:
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        machines: list[str],
+        spend: Callable[[int], None] = lambda units: None,
+    ) -> None:
+        self._spend = spend
+        self._known: dict[tuple[Place, str, str], list[Origin]] = {}
         self.document = document
         self.machines = machines
         self._seen: set[tuple[Any, ...]] = set()
@@ -95,11 +102,14 @@ class Flows:
 
     def origins(self, place: Place, machine: str, state: str) -> list[Origin]:
         """Where the value at a path comes from; none where nothing that is given decides it."""
-        path = _compiled(str(place))
-        if path is None or path.members is None:
-            return []
-        self._seen.clear()
-        return list(self._from(path.members, machine, state, 0))
+        key = (place, machine, state)
+        if key not in self._known:
+            path = _compiled(str(place))
+            self._seen.clear()
+            members = None if path is None else path.members
+            self._known[key] = [] if members is None else list(self._from(members, machine, state, 0))
+            self._spend(1 + len(self._seen) * (1 + len(self._writers) // 8))
+        return self._known[key]
 
     def _from(self, members: Members, machine: str, state: str, depth: int) -> Iterator[Origin]:
         # What several states copy from each other is followed once; it would not end soon otherwise.

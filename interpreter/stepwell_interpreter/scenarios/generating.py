@@ -4,6 +4,7 @@ What `searching` finds is thinned out, run as the scenario it becomes, and expec
 definition gives the same scenarios.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -14,6 +15,7 @@ from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.scenario import Scenario
 
 from stepwell_interpreter.compile import Compiled
+from stepwell_interpreter.scenarios.account import MOST_WORK, Account
 from stepwell_interpreter.scenarios.aiming import Aims
 from stepwell_interpreter.scenarios.candidates import Candidates
 from stepwell_interpreter.scenarios.expecting import Ran, as_duration
@@ -37,6 +39,18 @@ class Generated:
     scenarios: tuple[dict[str, Any], ...]
     unreached: tuple[Part, ...]
     plays: int
+    work: int = 0
+    """What was done, in the units of `account`."""
+    cut_short: bool = False
+    """Whether the search ended at its bounds, so that something may be unreached that could be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A scenario without its name and hash, and what it reaches."""
+
+    document: dict[str, Any]
+    covered: frozenset[str]
 
 
 def generate(
@@ -46,35 +60,38 @@ def generate(
     covered: Iterable[str] = (),
     taken_names: Iterable[str] = (),
     max_plays: int = MOST_PLAYS,
+    max_work: int = MOST_WORK,
 ) -> Generated:
-    """Scenarios for what is not `covered` yet (pointers of parts). Their names are none of `taken_names`."""
+    """Scenarios for what is not `covered` yet (pointers of parts). Their names are none of `taken_names`.
+
+    It ends by counted work: `max_work` units (see `account`), which is seconds whatever the definition.
+    """
     assert compiled.program is not None, "only an accepted definition can be run"
     document = compiled.loaded.document or {}
     parts = Parts(compiled.program, document)
-    candidates = Candidates(compiled, activities)
-    player = Player(compiled.program, parts, candidates)
+    account = Account(max_work)
+    candidates = Candidates(compiled, activities, account)
+    player = Player(compiled.program, parts, candidates, account)
     known = set(covered)
     wanted = {part.pointer: part for part in parts.all() if part.pointer not in known}
-    plays, found = search(player, Aims(candidates, parts, compiled.program), set(wanted), max_plays)
+    order = {pointer: number for number, pointer in enumerate(wanted)}
+    aims = Aims(candidates, parts, compiled.program, account)
     runner = Runner(compiled.program, document, max_records=MOST_RECORDS)
+    plays, found = search(
+        player, aims, set(wanted), lambda play: _drafted(runner, play), max_plays=max_plays, account=account
+    )
     scenarios: list[dict[str, Any]] = []
     left = set(wanted)
     names = set(taken_names)
-    for play in _fewest(found, set(wanted)):
-        news = [part for pointer, part in wanted.items() if pointer in play.covered and pointer in left]
-        if not news:
-            continue
-        made = _scenario(runner, play, _named(news, names))
-        if made is not None:
-            scenario, reached = made
-            if not reached & left:
-                continue  # as a scenario it goes another way than as a play
-            left -= reached
-            names.add(scenario["name"])
-            scenarios.append(scenario)
-    return Generated(
-        tuple(scenarios), tuple(part for pointer, part in wanted.items() if pointer in left), plays
-    )
+    for draft in _fewest(found, set(wanted)):
+        news = [wanted[pointer] for pointer in sorted(draft.covered & left, key=order.__getitem__)]
+        if news:
+            left -= draft.covered
+            scenarios.append(_scenario(draft, _named(news, names)))
+            names.add(scenarios[-1]["name"])
+    bounded = plays >= max_plays or account.exhausted or aims.cut_short or candidates.cut_short
+    unreached = tuple(part for pointer, part in wanted.items() if pointer in left)
+    return Generated(tuple(scenarios), unreached, plays, account.spent, bool(unreached) and bounded)
 
 
 def content_hash(scenario: Mapping[str, Any]) -> str:
@@ -83,13 +100,16 @@ def content_hash(scenario: Mapping[str, Any]) -> str:
     return blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
-def _fewest(found: Sequence[Played], wanted: set[str]) -> list[Played]:
+def _fewest(found: Sequence[_Draft], wanted: set[str]) -> list[_Draft]:
     """Without those that the others make superfluous."""
-    kept = list(found)
-    for play in list(found):
-        others = {pointer for other in kept if other is not play for pointer in other.covered}
-        if play.covered & wanted <= others:
-            kept.remove(play)
+    reached = [draft.covered & wanted for draft in found]
+    times = Counter(pointer for each in reached for pointer in each)
+    kept = []
+    for draft, each in zip(found, reached, strict=True):
+        if all(times[pointer] > 1 for pointer in each):
+            times.subtract(each)
+        else:
+            kept.append(draft)
     return kept
 
 
@@ -104,9 +124,15 @@ def _named(news: Sequence[Part], taken: set[str]) -> str:
     return name
 
 
-def _scenario(runner: Runner, play: Played, name: str) -> tuple[dict[str, Any], frozenset[str]] | None:
-    """The scenario of a play with what it really comes to as its expectation; None where it goes another way."""
-    document: dict[str, Any] = {"name": name, "input": play.input}
+def _scenario(draft: _Draft, name: str) -> dict[str, Any]:
+    scenario = {"name": name, **draft.document}
+    scenario["generated"] = content_hash(scenario)
+    return scenario
+
+
+def _drafted(runner: Runner, play: Played) -> _Draft | None:
+    """The scenario of a play with what it really comes to as its expectation; None where it cannot be run."""
+    document: dict[str, Any] = {"input": play.input}
     tasks = {state: _outcomes(outcomes) for state, outcomes in play.outcomes.items()}
     for state in play.undone:
         if all(outcome == Outcome() or _went_well(outcome) for outcome in play.outcomes[state]):
@@ -119,12 +145,11 @@ def _scenario(runner: Runner, play: Played, name: str) -> tuple[dict[str, Any], 
         document["until"] = as_duration(play.stopped_ms)
     footprint = Footprint(runner.program, runner.parts)
     try:
-        ran, _, _ = runner.play(Scenario.model_validate(document), footprint)
+        ran, _, _ = runner.play(Scenario.model_validate({"name": "drafted", **document}), footprint)
     except SimulationError:
         return None
     document["expect"] = _expectation(ran)
-    document["generated"] = content_hash(document)
-    return document, frozenset(footprint.covered)
+    return _Draft(document, frozenset(footprint.covered))
 
 
 def _expectation(ran: Ran) -> dict[str, Any]:

@@ -28,6 +28,10 @@ from stepwell_interpreter.scope import MISSING
 
 MOST_PLACES: Final = 4
 """Places of one comparison that are looked at together."""
+MOST_STEPS: Final = 2_000
+"""Of one try. A workflow may take far more for an expression, but thousands of values are tried."""
+_STEPS_IN_A_UNIT: Final = 2
+_UNITS_OF_A_TRY: Final = 20
 _KINDS: Final[tuple[Any, ...]] = (
     "text",
     1,
@@ -96,21 +100,27 @@ def _comparison(node: Any) -> Formula:
     suggested = _NOT_PRESENT[1::-1] if present else tuple(_suggested(node))
 
     def holds(values: Sequence[Any]) -> bool | None:
+        return tried(values)[0]
+
+    def tried(values: Sequence[Any]) -> tuple[bool | None, int]:
         return _evaluated(node, places, values)
 
-    return Comparison(tuple(places), holds, (suggested,) * len(places))
+    return Comparison(tuple(places), holds, (suggested,) * len(places), tried)
 
 
-def _evaluated(node: Any, places: Sequence[AslPlace], values: Sequence[Any]) -> bool | None:
-    """What an expression gives; None where it fails, or is no truth value where one is needed."""
+def _evaluated(node: Any, places: Sequence[AslPlace], values: Sequence[Any]) -> tuple[bool | None, int]:
+    """What an expression gives, and the work; None where it fails, needs too much, or gives no truth value."""
     scope = scope_with(places, values)
     bindings = {"states": library_value(states_object(scope))}
     bindings |= {name: library_value(value) for name, value in scope.variables().items()}
+    evaluation = Evaluation(scope)
+    evaluation.steps = MOST_STEPS
     try:
-        result = Evaluation(scope).run(node, step_functions_frame(), bindings)
+        result = evaluation.run(node, step_functions_frame(), bindings)
     except (JException, RecursionError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return None  # the library raises these on values that its functions do not expect
-    return result if isinstance(result, bool) else None
+        result = None  # the library raises these on values that its functions do not expect
+    work = _UNITS_OF_A_TRY + (MOST_STEPS - evaluation.steps) // _STEPS_IN_A_UNIT
+    return result if isinstance(result, bool) else None, work
 
 
 def _suggested(node: Any) -> Iterator[Any]:

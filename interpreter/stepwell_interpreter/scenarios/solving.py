@@ -11,6 +11,8 @@ from typing import Any, Final, assert_never
 
 from stepwell_schemas.durations import format_ms, timestamp_ms
 
+from stepwell_interpreter.scenarios.account import Account
+
 MOST_ALTERNATIVES: Final = 24
 MOST_TRIES: Final = 3_000
 """Comparisons that one call evaluates before it gives up."""
@@ -34,6 +36,8 @@ class Comparison:
     places: tuple[Place, ...]
     holds: Callable[[Sequence[Any]], bool | None]
     suggested: tuple[tuple[Any, ...], ...]
+    tried: Callable[[Sequence[Any]], tuple[bool | None, int]] | None = None
+    """What `holds` gives and how much work it was, in units of an account, where that may be more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,18 @@ UNKNOWN: Final = Unknown()
 _Literal = tuple[Comparison, bool]
 
 
-def solutions(wanted: Sequence[tuple[Formula, bool]]) -> list[Solution]:
-    """Ways to make each formula true or false as it is asked, all at once; at most a few."""
+def solutions(wanted: Sequence[tuple[Formula, bool]], account: Account | None = None) -> list[Solution]:
+    """Ways to make each formula true or false as it is asked, all at once; at most a few.
+
+    `account` bounds the work of many calls together; each call has a bound of its own besides.
+    """
+    search = _Search(Account() if account is None else account)
+    search.spend(len(wanted))
     parts = [_alternatives(formula, wish) for formula, wish in wanted]
     found: list[Solution] = []
-    search = _Search()
     for chosen in islice(product(*parts), MOST_ALTERNATIVES):
+        if search.is_over:
+            break
         solution = search.solve([literal for part in chosen for literal in part])
         if solution is not None and solution not in found:
             found.append(solution)
@@ -114,7 +124,7 @@ def comparisons(formula: Formula) -> list[Comparison]:
 
 def distinct(values: Iterable[Any]) -> list[Any]:
     """Each once, `1` and `True` and `1.0` apart, in order."""
-    return list({(type(value), repr(value)): value for value in values}.values())
+    return list({_identity(value): value for value in values}.values())
 
 
 def near(value: Any) -> list[Any]:
@@ -173,62 +183,98 @@ def _alternatives(formula: Formula, wanted: bool) -> list[list[_Literal]]:
 class _Search:
     """Looks for values, place by place, going back where none fits. All calls share one bound."""
 
-    def __init__(self) -> None:
-        self.left = MOST_TRIES
+    def __init__(self, account: Account) -> None:
+        self._left = MOST_TRIES
+        self._account = account
+
+    @property
+    def is_over(self) -> bool:
+        return self._left < 0 or self._account.exhausted
+
+    def spend(self, literals: int) -> None:
+        """For looking at literals without evaluating them."""
+        self._account.spend(literals // 2 + 1)
 
     def solve(self, literals: Sequence[_Literal]) -> Solution | None:
         """A value for every place so that all literals are as wanted."""
+        self.spend(len(literals))
         constant = [each for each in literals if not each[0].places]
         literals = [each for each in literals if each[0].places]
         if not all(self._is_so(each, {}) for each in constant):
             return None
+        # What must hold allows for few values, what must not for many: the values of the former come first.
+        literals.sort(key=lambda literal: not literal[1])
         pools = _pools(literals)
-        order = list(pools)
-        ready = {place: _decided_at(place, order, literals) for place in order}
-        return self._next(0, order, pools, ready, {})
+        return self._filled(list(pools), pools, _decided_at(list(pools), literals))
 
-    def _next(
+    def _filled(
         self,
-        number: int,
         order: list[Place],
         pools: Mapping[Place, list[Any]],
         ready: Mapping[Place, list[_Literal]],
-        solution: Solution,
     ) -> Solution | None:
-        if number == len(order):
-            return dict(solution)
-        place = order[number]
-        for value in pools[place]:
-            solution[place] = value
-            if all(self._is_so(literal, solution) for literal in ready[place]):
-                found = self._next(number + 1, order, pools, ready, solution)
-                if found is not None:
-                    return found
-        solution.pop(place, None)
-        return None
+        solution: Solution = {}
+        untried: list[Iterator[Any]] = []
+        while len(solution) < len(order):
+            place = order[len(solution)]
+            if len(untried) == len(solution):
+                untried.append(iter(pools[place]))
+            if self.is_over:
+                return None
+            for value in untried[-1]:
+                solution[place] = value
+                if all(self._is_so(literal, solution) for literal in ready[place]):
+                    break
+            else:
+                solution.pop(place, None)
+                untried.pop()
+                if not untried:
+                    return None
+                solution.pop(order[len(untried) - 1])  # the place before takes its next value
+        return solution
 
     def _is_so(self, literal: _Literal, solution: Mapping[Place, Any]) -> bool:
-        self.left -= 1
+        if self.is_over:
+            return False
         comparison, wanted = literal
         values = [solution[place] for place in comparison.places]
-        return self.left >= 0 and comparison.holds(values) is wanted
+        if comparison.tried is None:
+            holds, work = comparison.holds(values), 1
+        else:
+            holds, work = comparison.tried(values)
+        self._left -= 1
+        self._account.spend(work)
+        return holds is wanted
 
 
-def _decided_at(place: Place, order: list[Place], literals: Sequence[_Literal]) -> list[_Literal]:
-    """The literals whose last place this is."""
-    at = order.index(place)
-    return [each for each in literals if max(order.index(other) for other in each[0].places) == at]
+def _decided_at(order: list[Place], literals: Sequence[_Literal]) -> dict[Place, list[_Literal]]:
+    """Of each place the literals whose last place it is."""
+    numbers = {place: number for number, place in enumerate(order)}
+    decided: dict[Place, list[_Literal]] = {place: [] for place in order}
+    for each in literals:
+        decided[order[max(numbers[place] for place in each[0].places)]].append(each)
+    return decided
 
 
 def _pools(literals: Sequence[_Literal]) -> dict[Place, list[Any]]:
-    pools: dict[Place, list[Any]] = {}
+    """The values worth trying at each place, at most so many."""
+    pools: dict[Place, dict[Any, Any]] = {}
     for comparison, _ in literals:
         for place, values in zip(comparison.places, comparison.suggested, strict=True):
-            pools.setdefault(place, []).extend(values)
+            pool = pools.setdefault(place, {})
+            if len(pool) < MOST_SUGGESTED:
+                pool |= {_identity(value): value for value in values if _identity(value) not in pool}
     for comparison, _ in literals:
-        if len(comparison.places) > 1:
-            together = distinct(value for place in comparison.places for value in pools[place])[:20]
-            beside = [other for value in together for other in (value, *near(value))]
+        if len(comparison.places) > 1 and any(
+            len(pools[place]) < MOST_SUGGESTED for place in comparison.places
+        ):
+            together = distinct(value for place in comparison.places for value in pools[place].values())[:20]
+            beside = {_identity(other): other for value in together for other in (value, *near(value))}
             for place in comparison.places:
-                pools[place].extend(beside)
-    return {place: distinct(values)[:MOST_SUGGESTED] for place, values in pools.items()}
+                pools[place] = {**pools[place], **beside}
+    return {place: list(pool.values())[:MOST_SUGGESTED] for place, pool in pools.items()}
+
+
+def _identity(value: Any) -> tuple[type, str]:
+    """Tells values apart, `1` and `True` and `1.0` too."""
+    return type(value), repr(value)
