@@ -135,9 +135,22 @@ def _hand_over(turn: Turn, catalog: Catalog, instance: Instance, record: Record)
     return answer
 
 
-def offer(turn: Turn, catalog: Catalog, instance: Instance, event: DeviceEvent, sequence: int) -> str:
-    """Offer a device's event to a running instance: `consumed`, `none`, or `held` where it broke on it."""
-    return _step_pinned(turn, catalog, instance, EventOffered(turn.now_ms, event, sequence))
+def offer(
+    turn: Turn,
+    catalog: Catalog,
+    program: Program | None,
+    instance: Instance,
+    event: DeviceEvent,
+    sequence: int,
+) -> str:
+    """Offer a device's event to a running instance: `consumed`, `none`, or `held` where it broke on it.
+
+    `program` is the one it is pinned to; None where that cannot be had.
+    """
+    record = EventOffered(turn.now_ms, event, sequence)
+    if program is None or not instance.revision:
+        return _step_pinned(turn, catalog, instance, record)
+    return _step(turn, catalog, program, instance, record)
 
 
 def _step_pinned(turn: Turn, catalog: Catalog, instance: Instance, record: Record) -> str:
@@ -185,7 +198,7 @@ def _step(
         )
         if decided.status in TERMINAL:
             _end(turn, decided)
-    elif look_back and decided.device is not None and decided.status == "running":
+    elif look_back and decided.device is not None and turn.device(decided.device).kept:
         look_at_kept(turn, catalog, program, decided.id)
     turn.stepping = outer
     return decision.answer

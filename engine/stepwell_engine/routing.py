@@ -24,6 +24,9 @@ from stepwell_engine.turn import Disposition, Turn
 DAY_MS = 86_400_000
 
 
+Running = list[tuple[Instance, Program | None]]
+"""Instances of a device with their programs; None where the version cannot be had."""
+
 DEFAULT_LIMITS = Accumulator()
 """Of a device that no workflow runs for."""
 
@@ -44,15 +47,16 @@ def route(
         return _close(turn, Disposition(event, key, "duplicate", turn.now_ms))
     device = turn.device(event.device)
     device.last_ms = turn.now_ms
-    running = _running(turn, device)
-    programs, is_awaited = _programs(catalog, running, event.type)
+    running = _running(turn, catalog, device)
     starters = catalog.starters(event.type)
-    if not (catalog.knowing(event.type) or is_awaited):
+    if not (catalog.knowing(event.type) or _is_known(running, event.type)):
         message = f"no published workflow declares, waits for or starts with events of type {event.type!r}"
         return dead_letter(turn, event, key, "unknownEventType", message)
     body = b'%b,"n":%d}' % (event.encoded()[:-1], device.next)
-    deciding = programs or starters
-    limits = deciding[0].accumulator if deciding else DEFAULT_LIMITS
+    deciding = next(
+        (program for _, program in running if program is not None), starters[0] if starters else None
+    )
+    limits = DEFAULT_LIMITS if deciding is None else deciding.accumulator
     overflow = _make_room(turn, device, limits, len(body), retention_ms)
     if overflow is not None:
         return _refuse(turn, device, event, key, overflow)
@@ -66,7 +70,7 @@ def _apply(
     event: DeviceEvent,
     key: bytes,
     body: bytes,
-    running: list[Instance],
+    running: Running,
     entry_id: str,
 ) -> Disposition:
     sequence = device.next
@@ -75,8 +79,9 @@ def _apply(
     problems += refused
     if turn.pending:
         execution.settle(turn, catalog)
-    policy = _after_completion(catalog, device, event.type)
+    policy = "buffer"
     if not started and not takers and not holders:
+        policy = _after_completion(catalog, device, event.type)
         # A dead letter is not accumulated: replayed, it would be there twice.
         if problems:
             return dead_letter(turn, event, key, "schema", "; ".join(problems))
@@ -149,24 +154,25 @@ def _is_duplicate(turn: Turn, key: bytes, replay: bool) -> bool:
     return not (before == "rejected" or (replay and before == "deadLettered"))
 
 
-def _programs(catalog: Catalog, running: list[Instance], event_type: str) -> tuple[list[Program], bool]:
-    """The programs that can be had, and whether one of the instances knows the event. A version that cannot be had
-    is for the offer to tell: it quarantines the instance."""
-    programs: list[Program] = []
-    knows = False
-    for instance in running:
-        try:
-            program = execution.program_of(catalog, instance)
-        except (execution.UnknownProgram, BrokenDefinition):
-            knows = knows or event_type in open_types(instance)
-        else:
-            programs.append(program)
-            knows = knows or program.knows_event(event_type)
-    return programs, knows
+def _running(turn: Turn, catalog: Catalog, device: Device) -> Running:
+    """What runs for a device. A version that cannot be had is for the offer to tell: it quarantines the instance."""
+    running: Running = []
+    for id in device.running:
+        instance = turn.instance(id)
+        if instance is not None:
+            try:
+                running.append((instance, execution.program_of(catalog, instance)))
+            except (execution.UnknownProgram, BrokenDefinition):
+                running.append((instance, None))
+    return running
 
 
-def _running(turn: Turn, device: Device) -> list[Instance]:
-    return [instance for id in device.running if (instance := turn.instance(id)) is not None]
+def _is_known(running: Running, event_type: str) -> bool:
+    """Whether one of the instances knows of such events."""
+    for instance, program in running:
+        if event_type in open_types(instance) if program is None else program.knows_event(event_type):
+            return True
+    return False
 
 
 def _make_room(turn: Turn, device: Device, limits: Accumulator, size: int, retention_ms: int) -> str | None:
@@ -233,34 +239,26 @@ def _refuse(turn: Turn, device: Device, event: DeviceEvent, key: bytes, policy: 
 
 
 def _offer(
-    turn: Turn, catalog: Catalog, running: list[Instance], event: DeviceEvent, sequence: int
+    turn: Turn, catalog: Catalog, running: Running, event: DeviceEvent, sequence: int
 ) -> tuple[list[str], list[str], list[str]]:
     """Who took it, who was quarantined by it and holds it, and why somebody could not take it."""
     takers: list[str] = []
     holders: list[str] = []
     problems: list[str] = []
-    for seen in running:
+    for seen, program in running:
         instance = turn.instances.get(seen.id, seen)
         if instance.status != "running" or event.type not in open_types(instance):
             continue
-        problem = _schema_problem(catalog, instance, event)
+        problem = None if program is None else program.event_problem(event.type, event.data)
         if problem is not None:
             problems.append(f"{instance.definition}: {problem}")
             continue
-        answer = execution.offer(turn, catalog, instance, event, sequence)
+        answer = execution.offer(turn, catalog, program, instance, event, sequence)
         if answer == "consumed":
             takers.append(instance.id)
         elif answer == "held":
             holders.append(instance.id)
     return takers, holders, problems
-
-
-def _schema_problem(catalog: Catalog, instance: Instance, event: DeviceEvent) -> str | None:
-    try:
-        program = execution.program_of(catalog, instance)
-    except (execution.UnknownProgram, BrokenDefinition):
-        return None  # the offer tells
-    return program.event_problem(event.type, event.data)
 
 
 def _set_apart(turn: Turn, touched: list[str]) -> str | None:

@@ -23,13 +23,22 @@ def written(
     previous: str,
 ) -> bytes:
     """The stored form of an entry. `previous` is the hash of the entry before, "" of the first."""
-    wire = records.to_wire(record)
     if isinstance(record, EventOffered):
         event = record.event
-        wire["event"] = orjson.Fragment(event.encoded())
+        wire: dict[str, Any] = {
+            "kind": record.kind,
+            "time_ms": record.time_ms,
+            "event": orjson.Fragment(event.encoded()),
+        }
+        if record.sequence is not None:
+            wire["sequence"] = record.sequence
+        if record.raised:
+            wire["raised"] = True
         if patch:
             document = event.document()
             patch = [_referring(change) if change.get("value") is document else change for change in patch]
+    else:
+        wire = records.to_wire(record)
     return orjson.dumps(
         {
             "n": revision,
