@@ -235,6 +235,7 @@ class Engine:
             if self._handing is not None and batch.outbox:
                 commit.handing = self._handing(jobs_of(partition.number, batch.outbox))
             decided.append(Decided(partition, commit, batch))
+            self._lane.prepare(commit)  # the store is still busy with the batch before
         self._confirm()
         for one in decided:
             if self.owned.get(one.partition.number) is one.partition:

@@ -11,16 +11,8 @@ import orjson
 from stepwell_schemas.value import value
 
 
-class _Written:
-    """Room for what is written out once, beside the fields."""
-
-    __slots__ = ("_document", "_encoded")
-    _document: dict[str, Any]
-    _encoded: bytes
-
-
 @value
-class DeviceEvent(_Written):
+class DeviceEvent:
     """One event, already checked. `time` is the producer's clock (RFC 3339), `received_ms` the engine's."""
 
     id: str
@@ -32,24 +24,22 @@ class DeviceEvent(_Written):
     time: str | None = None
     sequence: int | None = None
     extensions: dict[str, Any] = field(default_factory=dict)
+    _document: dict[str, Any] | None = field(default=None, init=False, repr=False, compare=False)
+    _encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def document(self) -> dict[str, Any]:
         """What `$.event` shows to a workflow: always the same object, which is not to be changed."""
-        try:
-            return self._document
-        except AttributeError:
-            document = self._write()
-            self._document = document
-            return document
+        document = self._document
+        if document is None:
+            document = self._document = self._write()  # type: ignore[misc]  # written once, behind what it is made of
+        return document
 
     def encoded(self) -> bytes:
         """The document as JSON: it is stored more than once."""
-        try:
-            return self._encoded
-        except AttributeError:
-            encoded = orjson.dumps(self.document())
-            self._encoded = encoded
-            return encoded
+        encoded = self._encoded
+        if encoded is None:
+            encoded = self._encoded = orjson.dumps(self.document())  # type: ignore[misc]  # the same
+        return encoded
 
     def _write(self) -> dict[str, Any]:
         document: dict[str, Any] = {

@@ -33,6 +33,10 @@ class Lane(Protocol):
         """What each partition needs."""
         ...
 
+    def prepare(self, commit: Commit) -> None:
+        """Write out ahead of time what `commit` will send of this batch, which is not changed any more."""
+        ...
+
     def commit(self, commits: Sequence[Commit]) -> Pending[list[CommitResult]]:
         """Apply each batch whole. At most one of these may be unanswered at a time: only the last can be repeated."""
         ...

@@ -70,6 +70,9 @@ class MemoryLane:
     def load(self, wanted: Sequence[Wanted], now_ms: int) -> Request[list[Loaded]]:
         return self._ask("load", lambda: self._store.load(wanted, now_ms))
 
+    def prepare(self, commit: Commit) -> None:
+        """Nothing is written out here."""
+
     def commit(self, commits: Sequence[Commit]) -> Request[list[CommitResult]]:
         return self._ask("commit", lambda: self._store.commit(commits))
 

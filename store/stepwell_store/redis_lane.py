@@ -1,8 +1,8 @@
 """A lane on Redis: one connection, written and read apart."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from hiredis import pack_command
 from redis.exceptions import RedisError, ResponseError
@@ -22,6 +22,9 @@ from stepwell_store.redis_requests import (
 )
 
 Answer = TypeVar("Answer")
+
+_MULTI: Final[bytes] = pack_command(("MULTI",))
+_EXEC: Final[bytes] = pack_command(("EXEC",))
 
 FEW = 8
 """Commands that are written with one call; more may be large."""
@@ -62,11 +65,17 @@ class Awaited(Generic[Answer]):
         self.is_settled, self._error = True, error
 
 
-def pack(commands: Sequence[Command]) -> list[bytes]:
+class Packed(NamedTuple):
+    """A batch as it goes over the wire."""
+
+    commit: Commit
+    requests: list[Request]
+    commands: list[bytes]
+
+
+def pack(commands: Iterable[Command]) -> list[bytes]:
     """Commands in the protocol's bytes, as hiredis writes them: redis-py's own way looks at every argument twice."""
-    return (
-        [b"".join(map(pack_command, commands))] if len(commands) < FEW else list(map(pack_command, commands))
-    )
+    return list(map(pack_command, commands))
 
 
 class RedisLane:
@@ -76,7 +85,9 @@ class RedisLane:
         self._link = link
         self._keys = keys
         self._connection: Any = None
-        self._unsent: list[Command] = []
+        self._unsent: list[bytes] = []
+        self._prepared: dict[int, Packed] = {}
+        """By the identity of their commits."""
         self._unanswered: deque[Awaited[Any]] = deque()
 
     def read(
@@ -90,9 +101,15 @@ class RedisLane:
             load_requests(self._keys, wanted, now_ms), lambda replies: read_loaded(wanted, replies)
         )
 
+    def prepare(self, commit: Commit) -> None:
+        self._prepared[id(commit)] = self._packed(commit)
+
     def commit(self, commits: Sequence[Commit]) -> Awaited[list[CommitResult]]:
-        return self._ask(
-            commit_requests(self._keys, commits),
+        packed = [self._prepared.get(id(commit)) or self._packed(commit) for commit in commits]
+        self._prepared.clear()  # what was prepared and is not sent now never will be
+        return self._await(
+            [request for one in packed for request in one.requests],
+            [command for one in packed for command in one.commands],
             lambda replies: read_commits(commits, replies),
             together=True,
         )
@@ -105,7 +122,9 @@ class RedisLane:
             with translated():
                 if self._connection is None:
                     self._connection = self._link.client.connection_pool.get_connection()
-                self._connection.send_packed_command(pack(commands))
+                self._connection.send_packed_command(
+                    [b"".join(commands)] if len(commands) < FEW else commands
+                )
         except StoreUnavailable as error:
             self._fail(error)
             raise
@@ -137,17 +156,27 @@ class RedisLane:
             self._unanswered.popleft()
             awaited.settle(replies)
 
-    def _ask(
-        self, requests: Sequence[Request], read: Callable[[list[Any]], Answer], together: bool = False
+    def _ask(self, requests: Sequence[Request], read: Callable[[list[Any]], Answer]) -> Awaited[Answer]:
+        return self._await(requests, pack(map(self._link.spell, requests)), read)
+
+    def _await(
+        self,
+        requests: Sequence[Request],
+        commands: list[bytes],
+        read: Callable[[list[Any]], Answer],
+        together: bool = False,
     ) -> Awaited[Answer]:
         awaited = Awaited(self, requests, read, together)
         if not requests:
             awaited.settle([])
             return awaited
-        commands = [self._link.spell(request) for request in requests]
-        self._unsent += [("MULTI",), *commands, ("EXEC",)] if awaited.together else commands
+        self._unsent += [_MULTI, *commands, _EXEC] if awaited.together else commands
         self._unanswered.append(awaited)
         return awaited
+
+    def _packed(self, commit: Commit) -> Packed:
+        requests = commit_requests(self._keys, [commit])
+        return Packed(commit, requests, pack(map(self._link.spell, requests)))
 
     def _read_replies(self, awaited: Awaited[Any]) -> list[Any]:
         if awaited.together:
@@ -172,6 +201,7 @@ class RedisLane:
     def _fail(self, error: StoreUnavailable) -> None:
         connection, self._connection = self._connection, None
         self._unsent.clear()
+        self._prepared.clear()
         while self._unanswered:
             self._unanswered.popleft().fail(error)
         if connection is not None:

@@ -51,6 +51,28 @@ def test_several_commits_stand_or_fall_one_by_one(store: Store) -> None:
     lane.close()
 
 
+def test_of_the_batches_that_were_prepared_those_that_are_committed_are_applied(store: Store) -> None:
+    kept, dropped, unprepared = own(store, 0), own(store, 1), own(store, 2)
+    batches = [owner.batch(instances={"i": b"{}"}, handing=None) for owner in (kept, dropped, unprepared)]
+    lane = store.lane()
+    lane.prepare(batches[0])
+    lane.prepare(batches[1])
+    results = lane.commit([batches[0], batches[2]]).wait()
+    assert [result.status for result in results] == ["committed", "committed"]
+    assert [store.instance(number, "i") for number in range(3)] == [b"{}", None, b"{}"]
+    lane.close()
+
+
+def test_a_batch_that_was_prepared_on_a_line_that_broke_is_committed_on_the_next(store: Store) -> None:
+    batch = own(store).batch(instances={"i": b"{}"})
+    lane = store.lane()
+    lane.prepare(batch)
+    lane.close()
+    assert [result.status for result in lane.commit([batch]).wait()] == ["committed"]
+    assert store.instance(0, "i") == b"{}"
+    lane.close()
+
+
 def test_a_request_without_anything_to_ask_is_answered_at_once(store: Store) -> None:
     lane = store.lane()
     [loaded] = lane.load([Wanted(0)], NOW).wait()
