@@ -1,6 +1,7 @@
 """Activities that worker processes in tests import from this file."""
 
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -34,3 +35,28 @@ def until_cancelled(started: str, context: ActivityContext) -> None:
     while True:
         context.raise_if_cancelled()
         threading.Event().wait(0.005)
+
+
+@activity("sample.signs")
+def signs(count: int, context: ActivityContext) -> int:
+    """Gives signs of life from its first moment on; ends when it is told that nobody wants its answer."""
+    for _ in range(count):
+        context.heartbeat()
+        threading.Event().wait(0.01)
+        context.raise_if_cancelled()
+    return count
+
+
+@activity("sample.dies_once")
+def dies_once(marker: str) -> int:
+    """Kills its process at once, unless the marker says that it has done so."""
+    if not Path(marker).exists():
+        Path(marker).write_text("x")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+@activity("sample.dies")
+def dies() -> None:
+    """Kills its process at once, each time."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -9,6 +9,7 @@ from stepwell_store.keys import Keys
 
 from stepwell_activities.attempt import now_ms, parse_attempt
 from stepwell_activities.context import Signs
+from stepwell_activities.hands import Hand, Shown
 from stepwell_activities.job import JOB_FUNCTION
 from stepwell_activities.lease import Hold
 from stepwell_activities.reporting import patiently
@@ -22,6 +23,8 @@ class Held:
 
     job: TakenJob
     hold: Hold
+    hand: Hand | None = None
+    """Where the job is in our hands and its attempt not claimed yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,12 @@ def claim_jobs(runtime: Runtime, jobs: Sequence[TakenJob]) -> Claimed:
         else:
             claimed.held.append(Held(job, runtime.keeper.hold(parse_attempt(payload), Signs())))
     return claimed
+
+
+def hold_in_hand(runtime: Runtime, shown: Shown, hand: Hand) -> Held:
+    """A job in hand, held before it is claimed. What it would call is not looked at: its id is an attempt of ours."""
+    hold = runtime.keeper.hold(parse_attempt(shown.payload), Signs(), hand.claim)
+    return Held(TakenJob(shown.queue, shown.id, b""), hold, hand)
 
 
 def claiming_of(runtime: Runtime) -> Claiming | None:

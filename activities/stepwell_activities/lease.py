@@ -23,7 +23,10 @@ RETRY_SECONDS = 0.5
 
 @dataclass(slots=True)
 class Hold:
-    """One attempt under lease. `overrun` is called once at `deadline` (monotonic), `cancelled` when it is lost."""
+    """One attempt under lease. `overrun` is called once at `deadline` (monotonic), `cancelled` when it is lost.
+
+    `claim` is asked before every extension where the attempt may not be claimed yet; it says whether it is ours.
+    """
 
     attempt: Attempt
     signs: Signs
@@ -31,6 +34,7 @@ class Hold:
     cancelled: Callable[[str], None] | None = None
     deadline: float | None = None
     overrun: Callable[[], None] | None = None
+    claim: Callable[[], bool] | None = None
 
 
 class LeaseKeeper:
@@ -47,9 +51,9 @@ class LeaseKeeper:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def hold(self, attempt: Attempt, signs: Signs) -> Hold:
-        """Keep the lease of an attempt that was just claimed."""
-        hold = Hold(attempt, signs, time.monotonic() + self._interval)
+    def hold(self, attempt: Attempt, signs: Signs, claim: Callable[[], bool] | None = None) -> Hold:
+        """Keep the lease of an attempt that was just claimed, or is by `claim` when it lasts."""
+        hold = Hold(attempt, signs, time.monotonic() + self._interval, claim=claim)
         with self._changed:
             self._held[attempt.token] = hold
             if self._thread is None and not self._closed:
@@ -107,7 +111,7 @@ class LeaseKeeper:
         attempt, signs = hold.attempt, hold.signs
         sign, signs.wanted = signs.wanted, False
         try:
-            ours = self._store.extend(
+            ours = (hold.claim is None or hold.claim()) and self._store.extend(
                 attempt.partition, attempt.token, self._worker, now_ms(), self._lease_ms, sign
             )
         except StoreError as error:

@@ -1,7 +1,8 @@
 """Runs attempts one after another in the main thread, several per turn while they are short.
 
 A turn takes as many jobs as recent bodies fit into two milliseconds. If a body then stalls all the same, a watching
-thread reports what is done and gives back what has not begun, so that no job waits behind a slow one.
+thread reports what is done and gives back what has not begun, so that no job waits behind a slow one; what was begun
+in hand (`hands.py`) is claimed then.
 """
 
 import logging
@@ -27,7 +28,10 @@ WEIGHT = 0.2
 
 
 class SerialBench:
-    """One body at a time. `give_back` puts jobs back on their queues, `sign` is the worker's own sign of life."""
+    """One body at a time. `give_back` puts jobs back on their queues, `sign` is the worker's own sign of life.
+
+    `let_go` is called when a body stalls: what else the server lays into the worker's hands would wait behind it.
+    """
 
     wake_descriptor: int | None = None
     abandoned = False
@@ -39,16 +43,18 @@ class SerialBench:
         batch: int,
         give_back: Callable[[list[TakenJob]], None],
         sign: Callable[[], None],
+        let_go: Callable[[], None] = lambda: None,
     ) -> None:
         self._runtime = runtime
         self._batch = batch
         self._give_back = give_back
         self._sign = sign
+        self._let_go = let_go
         self._room = 1
         self._average_seconds = TURN_SECONDS
         self._lock = threading.Lock()
         self._pending: deque[Held] = deque()
-        self._done: list[Outcome] = []
+        self._done: list[tuple[Held, Outcome]] = []
         self._settled = Finished([])
         self._current: Held | None = None
         self._turn = 0
@@ -115,6 +121,8 @@ class SerialBench:
             attempt = current.hold.attempt
             current.hold.signs.cancel("stopped by an operator")
             failure = Failure("Stopped", "an operator stopped the job", retryable=False)
+            if current.hand is not None:
+                current.hand.claim()
             report(self._runtime.store, [Outcome(attempt, now_ms(), failure=failure)], self._runtime.worker)
             if current.hold.cancelled is not None:
                 current.hold.cancelled("stopped by an operator")
@@ -135,19 +143,26 @@ class SerialBench:
     def _add(self, held: Held, outcome: Outcome) -> None:
         with self._lock:
             self._current = None
-            self._done.append(outcome)
-            self._settled.jobs.append(held.job)
-            self._settled.succeeded += outcome.failure is None
-            self._settled.failed += outcome.failure is not None
+            self._done.append((held, outcome))
 
     def _report(self) -> None:
         """Under a lock of its own: main must not take the next jobs while the watcher still reports."""
         with self._reporting:
             with self._lock:
                 done, self._done = self._done, []
-            report(self._runtime.store, done, self._runtime.worker)
-            for outcome in done:
+            claimed = [
+                (held, outcome)
+                for held, outcome in done
+                if held.hand is None or not held.hand.finish(outcome)
+            ]
+            report(self._runtime.store, [outcome for _, outcome in claimed], self._runtime.worker)
+            for _, outcome in done:
                 self._runtime.keeper.drop(outcome.attempt.token)
+            failed = sum(outcome.failure is not None for _, outcome in done)
+            with self._lock:
+                self._settled.jobs += [held.job for held, _ in claimed]
+                self._settled.succeeded += len(done) - failed
+                self._settled.failed += failed
 
     def _settle(self, interrupt: BaseException | None) -> None:
         if interrupt is not None:
@@ -185,20 +200,38 @@ class SerialBench:
         self._watch.set()
 
     def _watch_stalls(self) -> None:
-        seen, next_sign = -1, time.monotonic() + SIGN_SECONDS
+        seen, relieved, next_sign = -1, -1, time.monotonic() + SIGN_SECONDS
         while not self._stop.is_set():
             self._watch.wait()
             if self._stop.wait(STALL_SECONDS):
                 return
             with self._lock:
                 turn, waiting = self._turn, bool(self._pending or self._done)
+                running = self._current is not None
             try:
                 if waiting and turn == seen:
                     self._report()
                     self._hand_back()
+                if running and turn == seen != relieved:
+                    self._relieve(turn)
+                    relieved = turn
                 if time.monotonic() >= next_sign:
                     next_sign = time.monotonic() + SIGN_SECONDS
                     self._sign()
             except Exception:
                 log.exception("cannot look after what waits behind a slow body; trying again")
             seen = turn
+
+    def _relieve(self, turn: int) -> None:
+        """The body of this turn takes its time: claim its attempt, and have nothing else laid into our hands.
+
+        Main waits at its report until this is done, so that it does not wait for jobs meanwhile.
+        """
+        with self._reporting:
+            with self._lock:
+                current = self._current if self._turn == turn else None
+            if current is None:
+                return
+            if current.hand is not None:
+                current.hand.claim()
+            self._let_go()

@@ -1,19 +1,17 @@
-"""How our worker takes jobs from RQ's queues: one script per turn, and a wait that never takes anything.
+"""How our worker takes jobs from RQ's queues: one script per turn, what it has in hand (`hands.py`) first.
 
 A taken job is noted under its worker (`rq:stepwell:taken:<queue>`: job id -> worker name) in the same script, until
 it is finished; `recover` puts back what dead workers held. RQ's own keys stay as RQ has them.
 """
 
-import select
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from itertools import groupby
-from typing import Any, Self
+from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 from rq.utils import utcformat
 
 from stepwell_activities.attempt import now_ms
@@ -22,6 +20,7 @@ SUSPENDED_KEY = "rq:suspended"
 TAKEN_KEY = "rq:stepwell:taken:{queue}"
 WORKER_KEY = "rq:worker:{worker}"
 QUEUE_KEY = "rq:queue:{queue}"
+HANDS_KEY = "rq:stepwell:hands:{queue}:{worker}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,11 @@ class Finished:
     failed: int = 0
     worked_seconds: float = 0.0
 
+    @property
+    def ended(self) -> int:
+        """How many bodies have ended; `jobs` may lack those that are forgotten already."""
+        return self.succeeded + self.failed
+
     def add(self, other: "Finished") -> None:
         """Count another one in."""
         self.jobs += other.jobs
@@ -87,7 +91,8 @@ class Taker:
         self._numbers = {queue: number for number, queue in enumerate(self._queues, 1)}
         self._keys = [SUSPENDED_KEY, WORKER_KEY.format(worker=worker)]
         for queue in self._queues:
-            self._keys += [QUEUE_KEY.format(queue=queue), TAKEN_KEY.format(queue=queue)]
+            hands = HANDS_KEY.format(queue=queue, worker=worker)
+            self._keys += [QUEUE_KEY.format(queue=queue), TAKEN_KEY.format(queue=queue), hands]
         self._turn = connection.register_script(_script("turn.lua"))
         self._give_back = connection.register_script(_script("give_back.lua"))
 
@@ -143,63 +148,6 @@ class Taker:
             return 0
         keys = [QUEUE_KEY.format(queue=queue), TAKEN_KEY.format(queue=queue)]
         return int(self._give_back(keys=keys, args=[worker, *ids]))
-
-
-class QueueWatcher:
-    """Sleeps until a queue has a job, without taking it: `BLMOVE queue queue LEFT LEFT` moves the head onto itself.
-
-    One connection per queue, all watched at once; a signal or a byte on `wake` ends the sleep too.
-    """
-
-    def __init__(self, connection: Redis, queues: Sequence[str]) -> None:
-        self._pool = connection.connection_pool
-        self._queues = [QUEUE_KEY.format(queue=queue) for queue in queues]
-        self._asked: dict[str, Any] = {}
-        self._idle: list[Any] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def wait(self, seconds: float, wake: int | None = None) -> bool:
-        """Whether a queue has (or lately had) a job. Raises redis.ConnectionError."""
-        try:
-            return self._wait(seconds, wake)
-        except RedisError:
-            self.close()
-            raise
-
-    def _wait(self, seconds: float, wake: int | None) -> bool:
-        for queue in self._queues:
-            if queue not in self._asked:
-                connection: Any = self._idle.pop() if self._idle else self._pool.make_connection()
-                connection.connect()
-                # A little longer than any of our sleeps, so that an answer is seldom thrown away.
-                connection.send_command("BLMOVE", queue, queue, "LEFT", "LEFT", 60)
-                self._asked[queue] = connection
-        sockets = {_descriptor(connection): queue for queue, connection in self._asked.items()}
-        watched = [*sockets] if wake is None else [*sockets, wake]
-        ready, _, _ = select.select(watched, [], [], seconds)
-        found = False
-        for descriptor in ready:
-            if descriptor in sockets:
-                connection = self._asked.pop(sockets[descriptor])
-                found = connection.read_response() is not None or found
-                self._idle.append(connection)
-        return found
-
-    def close(self) -> None:
-        """Drop the connections."""
-        for connection in [*self._asked.values(), *self._idle]:
-            connection.disconnect()
-        self._asked.clear()
-        self._idle.clear()
-
-
-def _descriptor(connection: Any) -> int:
-    return int(connection._sock.fileno())  # redis-py has no public way to wait on several connections
 
 
 def _script(name: str) -> str:

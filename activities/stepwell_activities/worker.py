@@ -1,13 +1,15 @@
 """`StepwellWorker`: a real RQ worker (registration, `rq info`, suspend, commands, signals) with few round trips.
 
-It runs our job body only. One turn takes jobs, claims their attempts, runs them and reports: three round trips for a
-whole batch. What it holds when it is killed comes back by the engine's leases, and sooner by `Taker.recover`.
+It runs our job body only. An idle worker is handed a job within the commit that makes it, and writes once, when its
+body has ended (`hands.py`); with more to do, one turn takes a batch of jobs, claims, runs and reports them. What it
+holds when it is killed comes back by the engine's leases, by `Taker.recover` and `Hands.recover`.
 Without a loop of its own, `ForkingWorker` runs each attempt in a child that may crash alone.
 """
 
 import select
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import redis.exceptions
@@ -23,17 +25,21 @@ from stepwell_schemas.settings import Settings
 from stepwell_store.errors import StoreUnavailable
 from stepwell_store.redis_errors import translate
 
-from stepwell_activities.claiming import Held, claim_jobs, claiming_of, read_call
+from stepwell_activities.claiming import Held, claim_jobs, claiming_of, hold_in_hand, read_call
+from stepwell_activities.hands import Hands, Shown
 from stepwell_activities.pool import PoolBench
 from stepwell_activities.runtime import Runtime, open_runtime
 from stepwell_activities.serial import SerialBench
-from stepwell_activities.taking import Finished, QueueWatcher, TakenJob, Taker
+from stepwell_activities.taking import Finished, TakenJob, Taker
+from stepwell_activities.watching import QueueWatcher
 
 WORKER_TTL_SECONDS = 60
 HEARTBEAT_SECONDS = 15.0
 RECOVERY_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 1.0
 """Between tries to reach the store: as long as a worker may take to notice that it is to stop."""
+COUNT_SECONDS = 1.0
+"""How late RQ may count what was done in hand."""
 LINGER_SECONDS = 0.005
 """What follows on a report is likely to be here by then: it is taken by the turn that tells RQ of what is finished, so
 that the disk is not kept busy by that just when the engine commits."""
@@ -53,6 +59,17 @@ class Bench(Protocol):
     def collect(self) -> Finished: ...
     def stop_job(self, job_id: str) -> None: ...
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What one call of `work` works with. `hands` where the store is on RQ's server."""
+
+    runtime: Runtime
+    bench: Bench
+    taker: Taker
+    watcher: QueueWatcher
+    hands: Hands | None
 
 
 def queue_name(namespace: str, queue: str) -> str:
@@ -88,10 +105,15 @@ class StepwellWorker(SimpleWorker):
         self._bench: Bench | None = None
         self._finished = Finished([])
         self._waiting = False
+        self._shown: list[Shown] = []
+        """What the last wait found."""
+        self._is_quiet = False
+        """Whether the server would have laid anything new into our hands: no turn is needed to see it."""
         self._is_drained = False
         """Whether the last turn left nothing on the queues."""
         self._cold = False
         self._next_recovery = 0.0
+        self._next_look = 0.0
         self._next_sign = 0.0
 
     def work(
@@ -114,18 +136,16 @@ class StepwellWorker(SimpleWorker):
         owned = None
         if self._runtime is None:
             owned = self._runtime = open_runtime(Settings())
-        taker = Taker(
-            self.connection, self.queue_names(), self.name, self.worker_ttl + 60, claiming_of(self._runtime)
-        )
-        self._bench = self._make_bench(self._runtime, taker)
+        tools = self._set_up(self._runtime, burst)
+        self._bench = tools.bench
         done = 0
         try:
-            with QueueWatcher(self.connection, self.queue_names()) as watcher:
-                done = self._loop(self._runtime, self._bench, taker, watcher, burst, max_jobs, max_idle_time)
+            with tools.watcher:
+                done = self._loop(tools, burst, max_jobs, max_idle_time)
         except StopRequested:
             self.log.info("Worker %s: stopping on request", self.name)
         finally:
-            self._end(taker, owned)
+            self._end(tools, owned)
         return done > 0
 
     def handle_payload(self, message: Any) -> None:
@@ -152,27 +172,33 @@ class StepwellWorker(SimpleWorker):
         if self._waiting:
             raise StopRequested
 
-    def _make_bench(self, runtime: Runtime, taker: Taker) -> Bench:
-        if self._concurrency > 1:
-            return PoolBench(runtime, self._concurrency)
-        return SerialBench(runtime, self._batch, taker.give_back, self.heartbeat)
+    def _set_up(self, runtime: Runtime, burst: bool) -> Tools:
+        queues, claiming = self.queue_names(), claiming_of(runtime)
+        taker = Taker(self.connection, queues, self.name, self.worker_ttl + 60, claiming)
+        serves = claiming is not None and self._concurrency == 1 and not burst
+        hands = None if claiming is None else Hands(self.connection, queues, self.name, claiming, serves)
+        watcher = QueueWatcher(self.connection, queues, hands if serves else None)
 
-    def _loop(
-        self,
-        runtime: Runtime,
-        bench: Bench,
-        taker: Taker,
-        watcher: QueueWatcher,
-        burst: bool,
-        max_jobs: int | None,
-        max_idle_seconds: int | None,
-    ) -> int:
-        done, idle_since, pause = 0, time.monotonic(), 0.0
+        def let_go() -> None:
+            watcher.release()
+            if hands is not None:
+                hands.put_back()
+
+        bench: Bench
+        if self._concurrency > 1:
+            bench = PoolBench(runtime, self._concurrency)
+        else:
+            bench = SerialBench(runtime, self._batch, taker.give_back, self.heartbeat, let_go)
+        return Tools(runtime, bench, taker, watcher, hands)
+
+    def _loop(self, tools: Tools, burst: bool, max_jobs: int | None, max_idle_seconds: int | None) -> int:
+        bench, done, idle_since, pause = tools.bench, 0, time.monotonic(), 0.0
+        longest_sleep = HEARTBEAT_SECONDS if max_idle_seconds is None else 1.0
         while not (self._stop_requested and not bench.busy):
             try:
-                self._look_after_queues(taker, bench)
+                self._look_after_queues(tools)
                 left = None if max_jobs is None else max_jobs - done - len(bench.in_hand())
-                progress = self._turn(runtime, bench, taker, left)
+                progress = self._step(tools, left)
                 pause = 0.0
                 done += progress
                 if progress or bench.busy:
@@ -185,28 +211,56 @@ class StepwellWorker(SimpleWorker):
                     self.log.info("Worker %s: idle for %d seconds, quitting", self.name, max_idle_seconds)
                     break
                 if not progress:
-                    self._wait(watcher, bench, HEARTBEAT_SECONDS if max_idle_seconds is None else 1.0)
+                    self._wait(tools, longest_sleep)
                 elif self._is_drained and not burst:
-                    self._wait(watcher, bench, LINGER_SECONDS)
+                    self._wait(tools, LINGER_SECONDS if self._finished.jobs else longest_sleep)
             except (redis.exceptions.RedisError, StoreUnavailable) as error:
                 if not isinstance(translate(error), StoreUnavailable):
                     raise  # away, full or read-only passes; anything else is a mistake of ours
                 pause = min(max(pause * 2, 0.1), LONGEST_PAUSE_SECONDS)
                 self.log.error("Worker %s: %s; trying again in %.1f s", self.name, error, pause)
-                self._next_recovery = 0.0  # the reply that named our jobs may be what was lost
+                # The reply that named our jobs may be what was lost.
+                self._next_recovery, self._shown, self._is_quiet = 0.0, [], False
                 self._sleep(pause)
         return done
 
-    def _turn(self, runtime: Runtime, bench: Bench, taker: Taker, left: int | None) -> int:
-        """Forget what is finished, take, claim, run, report. How many jobs it dealt with."""
-        collected = bench.collect()
-        self._finished.add(collected)
+    def _step(self, tools: Tools, left: int | None) -> int:
+        """Run what was laid into our hands; make a turn where that is not all. How many jobs have ended."""
+        shown, self._shown = self._shown, []
+        quiet, self._is_quiet = self._is_quiet, False
+        ended = 0
+        while ended < len(shown) and ended != left and not self._stop_requested:
+            if not self._run_in_hand(tools, shown[ended]):
+                break
+            ended += 1
+        is_due = self._finished.jobs or time.monotonic() >= self._next_sign
+        if ended == len(shown) and (shown or quiet) and not is_due:
+            return ended
+        return ended + self._turn(tools, None if left is None else left - ended)
+
+    def _run_in_hand(self, tools: Tools, shown: Shown) -> bool:
+        """Run a job that the server has just laid into our hands; not where it takes a turn to see what it is."""
+        hand = shown.hand
+        if hand is None:
+            return False
+        tools.bench.begin([hold_in_hand(tools.runtime, shown, hand)])
+        if self._cold:
+            raise SystemExit
+        self._collect(tools.bench)
+        self._is_drained = not hand.more
+        self._next_sign = min(self._next_sign, time.monotonic() + COUNT_SECONDS)
+        return True
+
+    def _turn(self, tools: Tools, left: int | None) -> int:
+        """Forget what is finished, take, claim, run, report. How many jobs have ended."""
+        bench = tools.bench
+        ended = self._collect(bench)
         wanted = 0 if self._stop_requested else bench.room()
         if left is not None:
-            wanted = max(0, min(wanted, left))
+            wanted = max(0, min(wanted, left - ended))
         if not wanted and not self._finished.jobs and time.monotonic() < self._next_sign:
-            return len(collected.jobs)
-        suspended, jobs = taker.turn(wanted, self._finished)
+            return ended
+        suspended, jobs = tools.taker.turn(wanted, self._finished)
         self._is_drained = len(jobs) < wanted
         self._next_sign = time.monotonic() + HEARTBEAT_SECONDS
         self._finished = Finished([])
@@ -214,27 +268,37 @@ class StepwellWorker(SimpleWorker):
             WorkerStatus.SUSPENDED if suspended else WorkerStatus.BUSY if jobs else WorkerStatus.IDLE
         )
         if not jobs:
-            return len(collected.jobs)
-        claimed = claim_jobs(runtime, jobs)
+            return ended
+        claimed = claim_jobs(tools.runtime, jobs)
         for job, reason in claimed.refused:
-            self._refuse(taker, job, reason)
+            self._refuse(tools.taker, job, reason)
         self._finished.jobs += claimed.unwanted
         bench.begin(claimed.held)
         if self._cold:
             raise SystemExit
-        return len(collected.jobs) + len(claimed.refused) + len(claimed.unwanted) or (
-            len(jobs) if not bench.busy else 0
-        )
+        ended += len(claimed.refused) + len(claimed.unwanted)
+        return ended if bench.busy else ended + self._collect(bench)
 
-    def _wait(self, watcher: QueueWatcher, bench: Bench, seconds: float) -> None:
+    def _collect(self, bench: Bench) -> int:
+        """What has been reported meanwhile, to be forgotten at the next turn. How many bodies have ended."""
+        collected = bench.collect()
+        self._finished.add(collected)
+        return collected.ended
+
+    def _wait(self, tools: Tools, seconds: float) -> None:
         """Sleep until there is a job, a body has ended, or a sign of life is due."""
+        bench, hands = tools.bench, tools.hands
         self._waiting = True
         try:
             if self._stop_requested and not bench.busy:
                 return
             if bench.room() and not self._stop_requested and self._state != WorkerStatus.SUSPENDED:
-                watcher.wait(seconds, bench.wake_descriptor)
+                due = min(self._next_sign, self._next_look) - time.monotonic()
+                self._shown = tools.watcher.wait(min(seconds, max(due, 0.0)), bench.wake_descriptor)
+                self._is_quiet = hands is not None and hands.serves and not self._shown
             else:
+                self._is_quiet = False
+                tools.watcher.release()
                 self._sleep(seconds if bench.wake_descriptor is None else 1.0, bench.wake_descriptor)
         except StopRequested:
             if not bench.busy:
@@ -245,17 +309,19 @@ class StepwellWorker(SimpleWorker):
     def _sleep(self, seconds: float, wake: int | None = None) -> None:
         select.select([] if wake is None else [wake], [], [], min(seconds, LONGEST_PAUSE_SECONDS))
 
-    def _look_after_queues(self, taker: Taker, bench: Bench) -> None:
+    def _look_after_queues(self, tools: Tools) -> None:
         if self.should_run_maintenance_tasks:
             self.run_maintenance_tasks()  # type: ignore[no-untyped-call] # rq is partly untyped
-        if time.monotonic() >= self._next_recovery:
-            known = bench.in_hand() + [job.id for job in self._finished.jobs]
-            back = taker.recover(known)
-            self._next_recovery = time.monotonic() + RECOVERY_SECONDS
-            if back:
-                self.log.warning(
-                    "Worker %s: %d jobs of dead workers are back on their queues", self.name, back
-                )
+        now, back = time.monotonic(), 0
+        if now >= self._next_recovery:
+            known = tools.bench.in_hand() + [job.id for job in self._finished.jobs]
+            back = tools.taker.recover(known)
+            self._next_recovery = now + RECOVERY_SECONDS
+        if now >= self._next_look and tools.hands is not None:
+            back += tools.hands.recover()
+            self._next_look = now + tools.hands.look_seconds
+        if back:
+            self.log.warning("Worker %s: %d jobs of dead workers are back on their queues", self.name, back)
 
     def _refuse(self, taker: Taker, job: TakenJob, reason: str) -> None:
         """Mark a job that is not ours as failed, where RQ's users look for it."""
@@ -272,14 +338,15 @@ class StepwellWorker(SimpleWorker):
             self.connection.hset(f"rq:job:{job.id}", mapping={"status": "failed", "exc_info": reason})
         taker.forget(job)
 
-    def _end(self, taker: Taker, owned: Runtime | None) -> None:
+    def _end(self, tools: Tools, owned: Runtime | None) -> None:
         try:
-            if self._bench is not None:
-                if not self._cold:
-                    self._finished.add(self._bench.collect())
-                self._bench.close()
-                taker.turn(0, self._finished)
-                self._finished = Finished([])
+            if not self._cold:
+                self._finished.add(tools.bench.collect())
+            tools.bench.close()
+            tools.taker.turn(0, self._finished)
+            self._finished = Finished([])
+            if tools.hands is not None and tools.hands.serves:
+                tools.hands.put_back(leave=True)
         except (redis.exceptions.RedisError, StoreUnavailable) as error:
             self.log.error("Worker %s: cannot say goodbye: %s", self.name, error)
         finally:

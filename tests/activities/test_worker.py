@@ -19,10 +19,12 @@ from rq.suspension import resume, suspend
 from stepwell_activities import serial
 from stepwell_activities.claiming import read_call
 from stepwell_activities.decorator import activity
+from stepwell_activities.hands import Shown
 from stepwell_activities.job import perform
 from stepwell_activities.registry import Registry
 from stepwell_activities.runtime import new_runtime
-from stepwell_activities.taking import Finished, QueueWatcher, TakenJob, Taker
+from stepwell_activities.taking import Finished, TakenJob, Taker
+from stepwell_activities.watching import QueueWatcher
 from stepwell_activities.worker import StepwellWorker, make_worker
 from stepwell_schemas.settings import Settings
 from stepwell_store.errors import StoreUnavailable
@@ -271,9 +273,9 @@ def test_jobs_given_back_stand_first_and_in_order(connection: Redis, namespace: 
 
 def test_a_watcher_sees_a_job_in_any_queue_and_takes_none(connection: Redis, namespace: str) -> None:
     with QueueWatcher(connection, [f"{namespace}-a", f"{namespace}-b"]) as watcher:
-        assert watcher.wait(0.01) is False
+        assert watcher.wait(0.01) == []
         connection.rpush(f"rq:queue:{namespace}-b", "1", "2")
-        assert watcher.wait(30) is True
+        assert watcher.wait(30) == [Shown(f"{namespace}-b", "1")]
         assert connection.lrange(f"rq:queue:{namespace}-b", 0, -1) == [b"1", b"2"]
     connection.delete(f"rq:queue:{namespace}-b")
 

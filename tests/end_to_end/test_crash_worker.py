@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from end_to_end.harness import scale
+from end_to_end.harness import System, scale
 from end_to_end.ledger import (
     WORKFLOW,
     begin,
@@ -25,6 +25,11 @@ def stuck_bodies(path: Path) -> int:
     return sum(1 for _, _, state, _ in bodies(path) if state == "Second")
 
 
+def claimed(system: System) -> bool:
+    store = system.store
+    return any(store.claims(number, list(store.attempts(number))) for number in range(store.partitions))
+
+
 def test_a_worker_is_killed_in_mid_activity_and_the_activity_is_done_again(tmp_path: Path) -> None:
     assert STUCK != WORKFLOW
     table = tmp_path / "ledger.sqlite"
@@ -32,6 +37,7 @@ def test_a_worker_is_killed_in_mid_activity_and_the_activity_is_done_again(tmp_p
         system.deploy(STUCK)
         system.push([begin(0)])
         wait_until(lambda: stuck_bodies(table) == 1, 20, "the activity has begun")
+        wait_until(lambda: claimed(system), 20, "it lasts, and is claimed")
         system.kill("worker-0")
         (tmp_path / "gate").touch()
         system.restart("worker-0")

@@ -1,5 +1,6 @@
 -- One turn of a worker: forget the jobs it has finished, take the next ones, show signs of life. Atomic.
--- KEYS[1] rq:suspended  KEYS[2] the worker's hash  then per queue: its list, its hash of taken jobs (id -> worker)
+-- KEYS[1] rq:suspended  KEYS[2] the worker's hash  then per queue: its list, its hash of taken jobs (id -> worker),
+--      the worker's hands (list): what the server has laid there is the front of the queue
 -- ARGV[1] jobs wanted  [2] worker name  [3] now, ISO 8601  [4] time to live of the worker's hash in seconds
 -- ARGV[5] jobs done well  [6] jobs failed  [7] seconds worked  [8] number of finished jobs, then (queue, id) of each;
 --      then, where attempts are claimed here too (the store is on this server): the store's name of the worker, now in
@@ -11,7 +12,7 @@
 local finished = tonumber(ARGV[8])
 for i = 0, finished - 1 do
   local queue, id = tonumber(ARGV[9 + 2 * i]), ARGV[10 + 2 * i]
-  redis.call('HDEL', KEYS[2 + 2 * queue], id)
+  redis.call('HDEL', KEYS[1 + 3 * queue], id)
   redis.call('DEL', 'rq:job:' .. id)
 end
 local claiming = 9 + 2 * finished
@@ -50,25 +51,35 @@ end
 local suspended = redis.call('EXISTS', KEYS[1])
 local reply, first = {suspended}, nil
 local wanted = tonumber(ARGV[1])
+local queues = (#KEYS - 2) / 3
 if suspended == 0 then
-  for queue = 1, (#KEYS - 2) / 2 do
+  for queue = 1, queues do
+    local list, taken, hands = KEYS[3 * queue], KEYS[1 + 3 * queue], KEYS[2 + 3 * queue]
+    local source = hands
     while #reply <= wanted do
-      local id = redis.call('LPOP', KEYS[1 + 2 * queue])
+      local id = redis.call('LPOP', source)
+      if not id and source == hands then
+        source = list
+        id = redis.call('LPOP', source)
+      end
       if not id then break end
       local job = 'rq:job:' .. id
       local known = redis.call('HMGET', job, 'data', 'partition')
       local data = known[1]
       if data then
         redis.call('HSET', job, 'status', 'started', 'worker_name', ARGV[2], 'started_at', ARGV[3])
-        redis.call('HSET', KEYS[2 + 2 * queue], id, ARGV[2])
+        redis.call('HSET', taken, id, ARGV[2])
         reply[#reply + 1] = {queue, id, data, claimed(id, known[2])}
         first = first or id
       elseif redis.call('EXISTS', job) == 1 then
-        redis.call('HSET', KEYS[2 + 2 * queue], id, ARGV[2])
+        redis.call('HSET', taken, id, ARGV[2])
         reply[#reply + 1] = {queue, id, '', ''}
       end
     end
   end
+end
+for queue = 1, suspended == 1 and queues or 0 do
+  while redis.call('LMOVE', KEYS[2 + 3 * queue], KEYS[3 * queue], 'RIGHT', 'LEFT') do end
 end
 if redis.call('EXISTS', KEYS[2]) == 1 then
   redis.call('HSET', KEYS[2], 'last_heartbeat', ARGV[3], 'state', first and 'busy' or 'idle')

@@ -1,0 +1,122 @@
+"""How an idle worker waits for jobs: blocked in the server, one connection per queue, all watched at once.
+
+Without hands nothing is taken (`BLMOVE queue queue LEFT LEFT` moves the head onto itself). With hands the server lays
+the job there within the commit that makes it; only a connection that lives is served.
+"""
+
+import logging
+import select
+import threading
+from collections.abc import Sequence
+from typing import Any, Self
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from stepwell_activities.hands import Hands, Shown
+from stepwell_activities.taking import QUEUE_KEY
+
+log = logging.getLogger("stepwell.worker")
+
+BLOCK_SECONDS = 60
+"""A little longer than any sleep of ours, so that an answer is seldom thrown away."""
+
+
+class QueueWatcher:
+    """Sleeps until a queue has a job; with `hands` that job is in them then. A signal or a byte on `wake` ends it."""
+
+    def __init__(self, connection: Redis, queues: Sequence[str], hands: Hands | None = None) -> None:
+        self._client = connection
+        self._queues = list(queues)
+        self._hands = hands
+        self._asked: dict[str, tuple[Any, int]] = {}
+        """Queue -> the connection that is blocked for it, and the server's number of it."""
+        self._idle: list[tuple[Any, int]] = []
+        self._lock = threading.Lock()
+        """A body that stalls has its worker's watch ended by another thread; nobody waits then."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+        self.close()
+
+    def wait(self, seconds: float, wake: int | None = None) -> list[Shown]:
+        """The queues that have (or lately had) a job, with its id. Raises redis.ConnectionError."""
+        try:
+            with self._lock:
+                return self._wait(seconds, wake)
+        except RedisError:
+            self.close()
+            raise
+
+    def release(self) -> None:
+        """Stop waiting: when this returns, the server moves nothing into our hands any more.
+
+        Where it cannot be asked the connections are dropped; it serves none that it knows to be gone.
+        """
+        with self._lock:
+            if self._hands is None:
+                return
+            try:
+                for queue, (connection, number) in list(self._asked.items()):
+                    self._client.client_unblock(number)
+                    self._hands.answer(connection, queue)
+                    self._idle.append(self._asked.pop(queue))
+            except RedisError as error:
+                log.info("cannot end the wait for jobs in order: %s", error)
+                self.close()
+
+    def close(self) -> None:
+        """Drop the connections."""
+        for connection, _ in [*self._asked.values(), *self._idle]:
+            connection.disconnect()
+        self._asked.clear()
+        self._idle.clear()
+
+    def _wait(self, seconds: float, wake: int | None) -> list[Shown]:
+        for queue in self._queues:
+            if queue not in self._asked:
+                self._ask(queue)
+        sockets = {_descriptor(connection): queue for queue, (connection, _) in self._asked.items()}
+        watched = [*sockets] if wake is None else [*sockets, wake]
+        ready, _, _ = select.select(watched, [], [], seconds)
+        shown: list[Shown] = []
+        for descriptor in ready:
+            if descriptor in sockets:
+                queue = sockets[descriptor]
+                asked = self._asked.pop(queue)
+                found = self._answer(asked[0], queue)
+                self._idle.append(asked)
+                if found is not None:
+                    shown.append(found)
+        return shown
+
+    def _ask(self, queue: str) -> None:
+        connection, number = self._idle.pop() if self._idle else self._connect()
+        if self._hands is None:
+            source = QUEUE_KEY.format(queue=queue)
+            connection.send_command("BLMOVE", source, source, "LEFT", "LEFT", BLOCK_SECONDS)
+        else:
+            self._hands.ask(connection, queue, BLOCK_SECONDS)
+        self._asked[queue] = connection, number
+
+    def _answer(self, connection: Any, queue: str) -> Shown | None:
+        if self._hands is not None:
+            return self._hands.answer(connection, queue)
+        id = connection.read_response()
+        return None if id is None else Shown(queue, id.decode())
+
+    def _connect(self) -> tuple[Any, int]:
+        connection: Any = self._client.connection_pool.make_connection()
+        connection.connect()
+        if self._hands is None:
+            return connection, 0
+        self._hands.prepare(connection)
+        connection.send_command("CLIENT", "ID")
+        return connection, int(connection.read_response())
+
+
+def _descriptor(connection: Any) -> int:
+    return int(connection._sock.fileno())  # redis-py has no public way to wait on several connections
