@@ -235,7 +235,9 @@ class Engine:
             if self._handing is not None and batch.outbox:
                 commit.handing = self._handing(jobs_of(partition.number, batch.outbox))
             decided.append(Decided(partition, commit, batch))
-            self._lane.prepare(commit)  # the store is still busy with the batch before
+        # Half is packed while the store may still be busy with the batch before, half while it answers `_load`.
+        for one in decided[: len(decided) // 2]:
+            self._lane.prepare(one.commit)
         self._confirm()
         for one in decided:
             if self.owned.get(one.partition.number) is one.partition:
@@ -249,6 +251,8 @@ class Engine:
         """What the batches need. The batch before is sent right behind the question, and the next read behind that."""
         wanted = [partition.wants(work) for partition, work in busy]
         answer = self._lane.load(wanted, now_ms)
+        if self._decided:
+            self._lane.send()
         self._send_behind(busy)
         self._lane.send()
         found = answer.wait()

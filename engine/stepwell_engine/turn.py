@@ -5,7 +5,7 @@ engine itself fail changes nothing but its instance's quarantine.
 """
 
 import os
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -81,6 +81,11 @@ class Disposition(NamedTuple):
     by: tuple[str, ...] = ()
     reason: str | None = None
 
+    def mark(self) -> list[Any]:
+        """What is kept under the event's key; the ledger has the event's id and source before it."""
+        event = self.event
+        return [self.kind, self.at_ms, event.device, self.sequence, event.type, self.by, self.reason]
+
 
 class Turn:
     """What one record changes. Reads fall through to the batch. Written out, since every event makes one."""
@@ -144,7 +149,7 @@ class Turn:
         for device in self.devices.values():
             devices.encode(device)
         for disposition in self.dispositions:
-            seen_value(disposition)
+            orjson.dumps(disposition.mark())
 
 
 class Batch:
@@ -173,7 +178,7 @@ class Batch:
         self.taken: dict[str, set[int]] = {}
         self.seen: dict[bytes, bytes] = {}
         self.outbox: list[dict[str, Any]] = []
-        self.dispositions: list[Disposition] = []
+        self.ledger: list[list[Any]] = []
         self.writes = Commit(partition=partition, epoch=0, revision=0, token="", time_ms=0, inbox="", door="")
 
     def instance(self, id: str) -> Instance | None:
@@ -230,9 +235,10 @@ class Batch:
         for device, n, body in turn.accumulated:
             writes.accumulated.setdefault(device, []).append((n, body))
         for disposition in turn.dispositions:
-            self.dispositions.append(disposition)
+            mark, event = disposition.mark(), disposition.event
+            self.ledger.append([event.id, event.source, *mark])
             if disposition.kind != "duplicate":
-                self.seen[disposition.key] = seen_value(disposition)
+                self.seen[disposition.key] = orjson.dumps(mark)
         if turn.available or turn.consumed or turn.dropped:
             self._accept_kept(turn)
         writes.index += turn.index
@@ -277,12 +283,11 @@ class Batch:
         for id, device in self.changed_devices.items():
             writes.devices[id] = devices.encode(device)
         writes.seen = self.seen
-        if self.dispositions:
-            writes.ledger.append(orjson.dumps([_ledger_entry(d) for d in self.dispositions]))
+        if self.ledger:
+            writes.ledger.append(orjson.dumps(self.ledger))
         if self.outbox:
             writes.outbox.append(orjson.dumps(self.outbox))
-        for disposition in self.dispositions:
-            writes.counters[disposition.kind] = writes.counters.get(disposition.kind, 0) + 1
+        writes.counters.update(Counter(entry[2] for entry in self.ledger))
         return writes
 
     def remember(self) -> None:
@@ -367,36 +372,6 @@ def decode_device(id: str, raw: bytes) -> Device:
         return devices.decode(id, raw)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptValue(f"device:{id}", f"is not a stored device: {error!r}") from error
-
-
-def seen_value(disposition: Disposition) -> bytes:
-    """What is kept under the event's key."""
-    return orjson.dumps(
-        [
-            disposition.kind,
-            disposition.at_ms,
-            disposition.event.device,
-            disposition.sequence,
-            disposition.event.type,
-            disposition.by,
-            disposition.reason,
-        ]
-    )
-
-
-def _ledger_entry(disposition: Disposition) -> list[Any]:
-    event = disposition.event
-    return [
-        event.id,
-        event.source,
-        disposition.kind,
-        disposition.at_ms,
-        event.device,
-        disposition.sequence,
-        event.type,
-        disposition.by,
-        disposition.reason,
-    ]
 
 
 def _without_n(document: dict[str, Any]) -> dict[str, Any]:
