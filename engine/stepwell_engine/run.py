@@ -40,6 +40,7 @@ def run_engine(settings: Settings, stop: threading.Event) -> None:
         handing=None if settings.queue_url else dispatcher.handing,
         lease_ms=int(settings.engine_lease_seconds * 1_000),
         retention_days=settings.event_retention_days,
+        cache_bytes=settings.engine_cache_mib * 1_048_576,
     )
     calm_collector()
     log.info("engine %s runs", owner)

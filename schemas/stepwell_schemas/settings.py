@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     """Events waiting at the door beyond which senders are told to wait."""
     engine_lease_seconds: float = Field(default=5, ge=0.01, le=86_400, allow_inf_nan=False)
     """After this long without a sign of life another engine takes a partition over; 0.01 to 86,400 (a day)."""
+    engine_cache_mib: int = Field(default=64, ge=0, le=1_048_576)
+    """Stored size of the instances and devices that an engine keeps at hand; its memory for them is about four times
+    that. 64 is some 80,000 waiting instances; others are read again when something happens to them."""
     worker_lease_seconds: float = Field(default=10, ge=0.01, le=86_400, allow_inf_nan=False)
     """After this long without a sign of life an attempt counts as lost; 0.01 to 86,400 (a day)."""
     event_retention_days: float = Field(default=8, gt=0, le=36_500, allow_inf_nan=False)

@@ -49,6 +49,7 @@ def is_workable(settings: Settings) -> None:
     assert int(settings.engine_lease_seconds * 1_000) >= 10
     assert int(settings.worker_lease_seconds * 1_000) >= 10
     assert 0 <= int(settings.event_retention_days * 86_400_000) < 2**53
+    assert 0 <= settings.engine_cache_mib * 1_048_576 <= 2**40
     assert all(
         isinstance(name, str) for name in (*settings.queues, *settings.activity_modules, *settings.api_keys)
     )
