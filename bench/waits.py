@@ -117,19 +117,32 @@ def matching(store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", wait
     rewrite_log(redis)
     taken = latencies(store, redis, 1_000, 3, devices=waits, make=event)
     print(f"matching at {waits:>9,} waits   {percentiles(taken)}   (1,000 events/s)")
-    bodies = [event((n * 7_919) % waits, n + 10**6, "Tick") for n in range(10_000)]
+    for count in sorted({min(waits, 1_000), waits}):
+        signals(store, redis, engine, waits, count)
+
+
+def signals(
+    store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", waits: int, among: int, rounds: int = 3
+) -> None:
+    """10,000 events at once, for so many of the waits in turn; several rounds, since two seconds tell little."""
     pids = _pids(redis, engine)
+    rates: list[float] = []
     spent = {name: processor_seconds(pid) for name, pid in pids.items()}
-    before, started = applied(store), time.perf_counter()
-    for start in range(0, len(bodies), 500):
-        store.append_events(bodies[start : start + 500])
-    wait_until(lambda: applied(store) - before >= len(bodies), 300)
-    rate = len(bodies) / (time.perf_counter() - started)
+    for number in range(rounds):
+        bodies = [
+            event((n * 7_919 + number * 104_729) % among, time.time_ns(), "Tick") for n in range(10_000)
+        ]
+        before, started = applied(store), time.perf_counter()
+        for start in range(0, len(bodies), 500):
+            store.append_events(bodies[start : start + 500])
+        wait_until(lambda before=before: applied(store) - before >= 10_000, 300)  # type: ignore[misc]
+        rates.append(10_000 / (time.perf_counter() - started))
     each = ", ".join(
-        f"{name} {(processor_seconds(pid) - spent[name]) / len(bodies) * 1e6:.0f} us"
+        f"{name} {(processor_seconds(pid) - spent[name]) / (rounds * 10_000) * 1e6:.0f} us"
         for name, pid in pids.items()
     )
-    print(f"signals at {waits:>10,} waits   {rate:,.0f} /s   ({each} each)")
+    shown = " ".join(f"{rate:,.0f}" for rate in rates)
+    print(f"signals at {waits:>10,} waits   {shown} /s, to {among:,} of them   ({each} each)")
 
 
 def rewrite_log(redis: Redis) -> None:

@@ -14,6 +14,7 @@ from zstandard import (
     ZstdCompressor,
     ZstdDecompressor,
     ZstdError,
+    get_frame_parameters,
 )
 
 from stepwell_store.errors import CorruptValue
@@ -26,6 +27,9 @@ MARK: Final = b"\x02"
 
 SHORTEST: Final = 100
 """Bytes from which it is worth it."""
+
+LARGEST: Final = 512 * 1_048_576
+"""Bytes of a value: what Redis takes."""
 
 FAST: Final = -3
 """Half the time of level 1, for a quarter more bytes."""
@@ -93,13 +97,19 @@ def restored(stored: bytes) -> bytes:
     if mark not in _MARKS:
         return stored
     try:
-        value: bytes = (
-            _OF_THREAD.decompressor.decompress(FRAME_HEADER + stored[1:])
-            if mark == MARK
-            else _OF_THREAD.first_decompressor.decompress(stored[1:])
-        )
-    except ZstdError as error:
-        raise CorruptValue("a compressed value", f"cannot be read: {error}") from error
+        if mark == MARK:
+            return _restored(_OF_THREAD.decompressor, FRAME_HEADER + stored[1:])
+        return _restored(_OF_THREAD.first_decompressor, stored[1:])
+    except (ZstdError, MemoryError) as error:
+        raise CorruptValue("a compressed value", f"cannot be read: {error!r}") from error
+
+
+def _restored(decompressor: ZstdDecompressor, frame: bytes) -> bytes:
+    """Room is made for what the frame says that it holds, so a garbled one must not be believed."""
+    size = get_frame_parameters(frame).content_size
+    if size > LARGEST:
+        raise ZstdError(f"it would hold {size} bytes; a value of ours has at most {LARGEST}")
+    value: bytes = decompressor.decompress(frame)
     return value
 
 

@@ -158,13 +158,14 @@ def _run_step(link: RedisLink, partitions: int, step: Step, lock: _Lock | None) 
             if lock is not None:
                 lock.keep()
                 if fresh:
-                    link.command("HSET", key, *fresh)
+                    link.script("replace_fields", [key], *fresh)
         if lock is not None:
             link.command("HSET", layout, "migrated", number + 1)
     return result
 
 
 def _rewritten(step: Step, key: str, page: dict[bytes, bytes], result: Migrated) -> list[bytes]:
+    """Name, value and new value of each that changes."""
     fresh: list[bytes] = []
     for name, value in page.items():
         result.seen += 1
@@ -176,7 +177,7 @@ def _rewritten(step: Step, key: str, page: dict[bytes, bytes], result: Migrated)
             continue
         if rewritten != value:
             result.changed += 1
-            fresh += (name, rewritten)
+            fresh += (name, value, rewritten)
     return fresh
 
 

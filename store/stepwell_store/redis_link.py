@@ -32,6 +32,7 @@ SCRIPTS = (
     "publish_definition",
     "release",
     "renew",
+    "replace_fields",
     "report",
     "request_start",
     "unclaim",

@@ -1,10 +1,13 @@
 """Values are stored compressed and come back as they were; what an older release wrote is read as it is."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stepwell_store.compression import FIRST_MARK, MARK, SHORTEST, compressed, compressed_small, restored
 from stepwell_store.errors import CorruptValue
+from zstandard import FRAME_HEADER
 
 ENTRY = (
     b'{"n":2,"t":1795249275031,"record":{"kind":"EventOffered","time_ms":1795249275031,"event":{"id":"e"},'
@@ -42,6 +45,29 @@ def test_the_first_dictionary_is_the_one_that_values_were_written_with() -> None
 def test_the_dictionary_is_the_one_that_values_were_written_with() -> None:
     stored = bytes.fromhex("0220cff500002832652241220700a9670e700105981eb8f8aaf444491167007fc05d3908")
     assert restored(stored) == ENTRY
+
+
+@pytest.mark.parametrize("size", [2**30, 2**40, 2**62, 2**63 + 5, 2**64 - 1])
+def test_a_frame_that_would_hold_more_than_there_is_room_for_is_corrupt(size: int) -> None:
+    header = bytes([0xE0]) + size.to_bytes(8, "little") + b"\x01\x00\x00"
+    for stored in (MARK + header, FIRST_MARK + FRAME_HEADER + header):
+        with pytest.raises(CorruptValue, match="cannot be read"):
+            restored(stored)
+
+
+@given(st.binary(max_size=60))
+def test_bytes_behind_a_mark_are_a_value_or_corrupt(value: bytes) -> None:
+    for mark in (MARK, FIRST_MARK):
+        with contextlib.suppress(CorruptValue):
+            restored(mark + value)
+
+
+def test_one_changed_byte_makes_a_value_or_a_corrupt_one() -> None:
+    stored = compressed(ENTRY)
+    for place in range(len(stored)):
+        for changed in range(0, 256, 7):
+            with contextlib.suppress(CorruptValue):
+                restored(stored[:place] + bytes([changed]) + stored[place + 1 :])
 
 
 def test_bytes_that_no_compressor_wrote_are_named_corrupt() -> None:

@@ -206,6 +206,24 @@ def test_a_migration_that_was_stopped_goes_on_and_older_releases_are_out(
     assert all(map(is_compact, devices(client, keys).values()))
 
 
+def test_a_process_that_was_stopped_between_reading_and_writing_overwrites_nothing(
+    client: Redis, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where its lock has run out meanwhile and the new release has begun to work."""
+    changed = b'{"written": "by the new release"}'
+
+    def slow(raw: bytes) -> bytes:
+        for number in range(PARTITIONS):
+            key = keys.of(number, "devices")
+            client.hset(key, mapping=dict.fromkeys(client.hkeys(key), changed))
+        return migrations.compact_device(raw)
+
+    whole = migrations.STEPS
+    monkeypatch.setattr(migrations, "STEPS", (Step(2, "slow", "devices", slow), *whole[1:]))
+    RedisStore(client, keys.namespace, PARTITIONS)
+    assert set(devices(client, keys).values()) == {changed}
+
+
 def test_a_value_the_older_release_did_not_write_is_named_and_left(
     client: Redis, keys: Keys, caplog: pytest.LogCaptureFixture
 ) -> None:
