@@ -15,7 +15,6 @@ from stepwell_schemas.records import (
     CallbackEnded,
     CancelRequested,
     EventOffered,
-    InstanceStarted,
     Record,
 )
 
@@ -240,12 +239,14 @@ def _release(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
     if discards.__class__ is not bool:
         raise MalformedOperation("`discardHeld` must be true or false")
     if discards and held:
-        if held[0]["kind"] == InstanceStarted.kind:
-            message = f"instance {id} broke at its start, so without that record it cannot go on; cancel it"
+        needed = quarantine.NEEDED.get(held[0]["kind"])
+        if needed is not None:
+            message = f"instance {id} broke at {needed}, so without that record it cannot go on; cancel it"
             turn.reply(reply, "rejected", message=message)
             return
-        quarantine.discard(turn, instance, held[0], _text_or_none(operation, "actor"))
-        held = held[1:]
+        actor = _text_or_none(operation, "actor")
+        quarantine.discard(turn, instance, held[0], actor)
+        held = [*quarantine.instead_of(held[0], turn.now_ms, actor), *held[1:]]
     quarantine.lift(turn, instance)
     applied = sum(_give(turn, catalog, id, wire) for wire in held)
     _look_at_kept(turn, catalog, id)

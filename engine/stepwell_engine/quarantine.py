@@ -12,7 +12,16 @@ from stepwell_schemas import records
 from stepwell_schemas.cloudevents import event_key
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import TERMINAL, Instance
-from stepwell_schemas.records import EventOffered, Record
+from stepwell_schemas.records import (
+    ActivityCompleted,
+    ActivityFailed,
+    AttemptLost,
+    ChildEnded,
+    EventOffered,
+    InstanceStarted,
+    Record,
+    TimerFired,
+)
 from stepwell_store.errors import CorruptValue
 
 from stepwell_engine.turn import Disposition, Turn
@@ -22,6 +31,15 @@ HELD_RECORDS = 10_000
 
 SHARED = "shared"
 """Marks a held event that others have taken as well: it is never given back to the device."""
+
+
+NEEDED = {
+    InstanceStarted.kind: "its start",
+    TimerFired.kind: "a timer",
+    ChildEnded.kind: "the end of a child",
+    AttemptLost.kind: "the loss of an attempt",
+}
+"""Records that come once: an instance that is not told would wait for ever. What it broke at, in words."""
 
 
 def set_apart(turn: Turn, instance: Instance, record: Record, error: Exception) -> str:
@@ -122,6 +140,14 @@ def discard(turn: Turn, instance: Instance, wire: dict[str, Any], actor: str | N
     if wire["kind"] == EventOffered.kind and wire.get("sequence") is not None and not wire.get(SHARED):
         event = DeviceEvent.from_document(wire["event"])
         _close(turn, event, "deadLettered", wire["sequence"], reason=message)
+
+
+def instead_of(wire: dict[str, Any], now_ms: int, actor: str | None) -> list[dict[str, Any]]:
+    """What an instance gets in place of a discarded record: an activity's answer is as good as lost."""
+    if wire["kind"] not in (ActivityCompleted.kind, ActivityFailed.kind):
+        return []
+    reason = f"its answer was discarded by {actor or 'an operator'}"
+    return [records.to_wire(AttemptLost(now_ms, wire["attempt"], wire["token"], reason))]
 
 
 def taken(turn: Turn, instance: Instance, record: EventOffered) -> None:

@@ -9,7 +9,14 @@ from engine_world import World
 from stepwell_engine import execution
 from stepwell_interpreter.decide import decide
 from stepwell_schemas.instance import Instance
-from stepwell_schemas.records import EventOffered, Record
+from stepwell_schemas.records import (
+    ActivityCompleted,
+    ActivityFailed,
+    ChildEnded,
+    EventOffered,
+    Record,
+    TimerFired,
+)
 
 FAMILY = """
 id: {id}
@@ -236,6 +243,64 @@ def test_a_poisonous_record_can_be_discarded_by_name(world: World, poison: Poiso
     assert (letter["reason"], letter["actor"], letter["record"]["event"]["id"]) == ("discarded", "ops", event)
     assert "planted" in letter["message"]
     assert world.disposition(event) == "deadLettered"
+
+
+WORKER = """
+id: works
+version: 1.0.0
+startAt: Work
+states:
+  Work: {type: task, activity: work, resultPath: $.state.done, next: Done}
+  Done: {type: succeed, output: $.state.done}
+"""
+
+
+@pytest.mark.parametrize("fail", [{}, {"work": ("Refused", False)}])
+def test_an_activity_whose_answer_is_discarded_is_done_again(
+    world: World, poison: Poison, fail: dict[str, tuple[str, bool]]
+) -> None:
+    world.activities("work")
+    world.deploy(WORKER)
+    world.request(0, op="start", instance="w~0", definition="works", version=None, input={})
+    world.run()
+    poison.breaks = lambda instance, record: isinstance(record, ActivityCompleted | ActivityFailed)
+    assert world.work(fail) == ["work"]
+    world.run()
+    assert standing(world) == {"works": "quarantined"}
+    poison.cure()
+    assert release(world, "works", discardHeld=True, actor="ops")["status"] == "released"
+    assert world.dead()[0]["record"]["kind"].startswith("Activity")
+    assert world.work(None, "second") == ["work"]
+    world.run()
+    assert (world.only().status, world.only().output) == ("succeeded", "second")
+    assert "discarded by ops" in str(world.history(world.only()))
+
+
+def test_a_timer_cannot_be_discarded_since_it_would_be_waited_for_without_end(
+    world: World, poison: Poison
+) -> None:
+    started(world)
+    poison.breaks = lambda instance, record: isinstance(record, TimerFired) and instance.definition == "left"
+    world.advance(3_601)
+    world.run()
+    assert standing(world) == {"left": "quarantined", "right": "failed"}
+    poison.cure()
+    answer = release(world, "left", discardHeld=True)
+    assert answer["status"] == "rejected"
+    assert "a timer" in answer["message"]
+    release(world, "left")
+    assert standing(world) == {"left": "failed", "right": "failed"}
+
+
+def test_a_child_s_end_cannot_be_discarded(world: World, poison: Poison) -> None:
+    poison.breaks = lambda instance, record: isinstance(record, ChildEnded)
+    world.request(0, op="start", instance="p~0", definition="parent", version=None, input={})
+    world.run()
+    assert standing(world)["parent"] == "quarantined"
+    poison.cure()
+    assert release(world, "parent", discardHeld=True)["status"] == "rejected"
+    release(world, "parent")
+    assert standing(world)["parent"] == "succeeded"
 
 
 def test_cancelling_a_quarantined_instance_gives_the_device_its_event_back(
