@@ -119,10 +119,12 @@ class Hands:
 
     def finish(self, queue: str, id: str, outcome: Outcome) -> tuple[bool, bool]:
         """Claim, report, forget. Whether the result counted, and whether a queue of ours has more."""
-        keys = [self.key(queue), *self._partition_keys(outcome.attempt.partition), *self._queue_keys]
+        keys = [self.key(queue), TAKEN_KEY.format(queue=queue)]
+        keys += [*self._partition_keys(outcome.attempt.partition), *self._queue_keys]
         worker = self._claiming.worker
         arguments: list[Any] = [
             id,
+            self._worker,
             worker,
             outcome.started_ms,
             record_json(outcome, worker),
@@ -137,14 +139,19 @@ class Hands:
         return sum(self._put_back(queue, self._worker, [], leave) for queue in self._queues)
 
     def recover(self) -> int:
-        """Put back what dead workers have in hand, and what anyone has had there since the last look."""
+        """Put back what dead workers have in hand, and what any other has had there since the last look.
+
+        What lies in our own hands is for a turn to take.
+        """
         seen: set[tuple[str, str, str]] = set()
         back, name_of_ours = 0, self._worker if self.serves else ""
         for queue in self._queues:
             found = self._look(keys=[HANDED_KEY.format(queue=queue)], args=[queue, name_of_ours])
-            for name, lives, *in_hand in found:
+            for name, is_dead, *in_hand in found:
                 worker, ids = name.decode(), [id.decode() for id in in_hand]
-                stale = [id for id in ids if not lives or (queue, worker, id) in self._seen]
+                if self.serves and worker == self._worker:
+                    continue
+                stale = [id for id in ids if is_dead or (queue, worker, id) in self._seen]
                 if stale:
                     back += self._put_back(queue, worker, stale)
                 seen.update((queue, worker, id) for id in ids)

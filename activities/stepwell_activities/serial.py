@@ -121,9 +121,14 @@ class SerialBench:
             attempt = current.hold.attempt
             current.hold.signs.cancel("stopped by an operator")
             failure = Failure("Stopped", "an operator stopped the job", retryable=False)
-            if current.hand is not None:
-                current.hand.claim()
-            report(self._runtime.store, [Outcome(attempt, now_ms(), failure=failure)], self._runtime.worker)
+            if current.hand is None or patiently(current.hand.claim, "claim an attempt"):
+                report(
+                    self._runtime.store, [Outcome(attempt, now_ms(), failure=failure)], self._runtime.worker
+                )
+            else:
+                log.warning(
+                    "attempt %s is not ours any more: only its body here is told to stop", attempt.token
+                )
             if current.hold.cancelled is not None:
                 current.hold.cancelled("stopped by an operator")
 

@@ -1,13 +1,15 @@
 """How an idle worker waits for jobs: blocked in the server, one connection per queue, all watched at once.
 
 Without hands nothing is taken (`BLMOVE queue queue LEFT LEFT` moves the head onto itself). With hands the server lays
-the job there within the commit that makes it; only a connection that lives is served.
+the job there within the commit that makes it; only a connection that lives is served. An answer that names a job in
+hand holds only until somebody takes it: `release` comes before whatever we do that takes it, or puts it back.
 """
 
 import logging
 import select
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 from redis import Redis
@@ -42,8 +44,8 @@ class QueueWatcher:
         self.release()
         self.close()
 
-    def wait(self, seconds: float, wake: int | None = None) -> list[Shown]:
-        """The queues that have (or lately had) a job, with its id. Raises redis.ConnectionError."""
+    def wait(self, seconds: float, wake: int | None = None) -> Shown | None:
+        """A queue that has (or lately had) a job, with its id; each in turn. Raises RedisError."""
         try:
             with self._lock:
                 return self._wait(seconds, wake)
@@ -52,18 +54,20 @@ class QueueWatcher:
             raise
 
     def release(self) -> None:
-        """Stop waiting: when this returns, the server moves nothing into our hands any more.
+        """Stop waiting: when this returns, the server moves nothing into our hands any more, and no answer is unread.
 
         Where it cannot be asked the connections are dropped; it serves none that it knows to be gone.
         """
         with self._lock:
-            if self._hands is None:
+            if self._hands is None or not self._asked:
                 return
             try:
-                for queue, (connection, number) in list(self._asked.items()):
-                    self._client.client_unblock(number)
-                    self._hands.answer(connection, queue)
-                    self._idle.append(self._asked.pop(queue))
+                with self._client.pipeline(transaction=False) as pipeline:
+                    for _, number in self._asked.values():
+                        pipeline.client_unblock(number)
+                    pipeline.execute()
+                for queue in list(self._asked):
+                    self._answer(queue)
             except RedisError as error:
                 log.info("cannot end the wait for jobs in order: %s", error)
                 self.close()
@@ -75,38 +79,38 @@ class QueueWatcher:
         self._asked.clear()
         self._idle.clear()
 
-    def _wait(self, seconds: float, wake: int | None) -> list[Shown]:
+    def _wait(self, seconds: float, wake: int | None) -> Shown | None:
         for queue in self._queues:
             if queue not in self._asked:
                 self._ask(queue)
         sockets = {_descriptor(connection): queue for queue, (connection, _) in self._asked.items()}
         watched = [*sockets] if wake is None else [*sockets, wake]
         ready, _, _ = select.select(watched, [], [], seconds)
-        shown: list[Shown] = []
-        for descriptor in ready:
-            if descriptor in sockets:
-                queue = sockets[descriptor]
-                asked = self._asked.pop(queue)
-                found = self._answer(asked[0], queue)
-                self._idle.append(asked)
-                if found is not None:
-                    shown.append(found)
-        return shown
+        for queue in [queue for descriptor, queue in sockets.items() if descriptor in ready]:
+            if found := self._answer(queue):
+                return found  # the others stand first at the next wait, unless they are released before
+        return None
 
     def _ask(self, queue: str) -> None:
         connection, number = self._idle.pop() if self._idle else self._connect()
-        if self._hands is None:
-            source = QUEUE_KEY.format(queue=queue)
-            connection.send_command("BLMOVE", source, source, "LEFT", "LEFT", BLOCK_SECONDS)
-        else:
-            self._hands.ask(connection, queue, BLOCK_SECONDS)
+        with _dropped_halfway(connection):
+            if self._hands is None:
+                source = QUEUE_KEY.format(queue=queue)
+                connection.send_command("BLMOVE", source, source, "LEFT", "LEFT", BLOCK_SECONDS)
+            else:
+                self._hands.ask(connection, queue, BLOCK_SECONDS)
         self._asked[queue] = connection, number
 
-    def _answer(self, connection: Any, queue: str) -> Shown | None:
-        if self._hands is not None:
-            return self._hands.answer(connection, queue)
-        id = connection.read_response()
-        return None if id is None else Shown(queue, id.decode())
+    def _answer(self, queue: str) -> Shown | None:
+        connection, number = self._asked.pop(queue)
+        with _dropped_halfway(connection):
+            if self._hands is not None:
+                found = self._hands.answer(connection, queue)
+            else:
+                id = connection.read_response()
+                found = None if id is None else Shown(queue, id.decode())
+        self._idle.append((connection, number))
+        return found
 
     def _connect(self) -> tuple[Any, int]:
         connection: Any = self._client.connection_pool.make_connection()
@@ -116,6 +120,16 @@ class QueueWatcher:
         self._hands.prepare(connection)
         connection.send_command("CLIENT", "ID")
         return connection, int(connection.read_response())
+
+
+@contextmanager
+def _dropped_halfway(connection: Any) -> Iterator[None]:
+    """A signal may break off what we ask or read; nobody could tell then which answer comes next."""
+    try:
+        yield
+    except BaseException:
+        connection.disconnect()
+        raise
 
 
 def _descriptor(connection: Any) -> int:

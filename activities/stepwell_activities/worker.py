@@ -26,7 +26,7 @@ from stepwell_store.errors import StoreUnavailable
 from stepwell_store.redis_errors import translate
 
 from stepwell_activities.claiming import Held, claim_jobs, claiming_of, hold_in_hand, read_call
-from stepwell_activities.hands import Hands, Shown
+from stepwell_activities.hands import Hand, Hands, Shown
 from stepwell_activities.pool import PoolBench
 from stepwell_activities.runtime import Runtime, open_runtime
 from stepwell_activities.serial import SerialBench
@@ -105,7 +105,7 @@ class StepwellWorker(SimpleWorker):
         self._bench: Bench | None = None
         self._finished = Finished([])
         self._waiting = False
-        self._shown: list[Shown] = []
+        self._shown: Shown | None = None
         """What the last wait found."""
         self._is_quiet = False
         """Whether the server would have laid anything new into our hands: no turn is needed to see it."""
@@ -219,37 +219,33 @@ class StepwellWorker(SimpleWorker):
                     raise  # away, full or read-only passes; anything else is a mistake of ours
                 pause = min(max(pause * 2, 0.1), LONGEST_PAUSE_SECONDS)
                 self.log.error("Worker %s: %s; trying again in %.1f s", self.name, error, pause)
-                # The reply that named our jobs may be what was lost.
-                self._next_recovery, self._shown, self._is_quiet = 0.0, [], False
+                # The reply that named our jobs may be what was lost. Nor is one who pauses to be handed any.
+                self._next_recovery, self._shown, self._is_quiet = 0.0, None, False
+                tools.watcher.release()
                 self._sleep(pause)
         return done
 
     def _step(self, tools: Tools, left: int | None) -> int:
         """Run what was laid into our hands; make a turn where that is not all. How many jobs have ended."""
-        shown, self._shown = self._shown, []
+        shown, self._shown = self._shown, None
         quiet, self._is_quiet = self._is_quiet, False
         ended = 0
-        while ended < len(shown) and ended != left and not self._stop_requested:
-            if not self._run_in_hand(tools, shown[ended]):
-                break
-            ended += 1
+        if shown is not None and shown.hand is not None and left != 0 and not self._stop_requested:
+            self._run_in_hand(tools, shown, shown.hand)
+            ended = 1
         is_due = self._finished.jobs or time.monotonic() >= self._next_sign
-        if ended == len(shown) and (shown or quiet) and not is_due:
+        if (ended or quiet) and not is_due:
             return ended
         return ended + self._turn(tools, None if left is None else left - ended)
 
-    def _run_in_hand(self, tools: Tools, shown: Shown) -> bool:
-        """Run a job that the server has just laid into our hands; not where it takes a turn to see what it is."""
-        hand = shown.hand
-        if hand is None:
-            return False
+    def _run_in_hand(self, tools: Tools, shown: Shown, hand: Hand) -> None:
+        """Run a job that the server has just laid into our hands."""
         tools.bench.begin([hold_in_hand(tools.runtime, shown, hand)])
         if self._cold:
             raise SystemExit
         self._collect(tools.bench)
         self._is_drained = not hand.more
         self._next_sign = min(self._next_sign, time.monotonic() + COUNT_SECONDS)
-        return True
 
     def _turn(self, tools: Tools, left: int | None) -> int:
         """Forget what is finished, take, claim, run, report. How many jobs have ended."""
@@ -260,6 +256,8 @@ class StepwellWorker(SimpleWorker):
             wanted = max(0, min(wanted, left - ended))
         if not wanted and not self._finished.jobs and time.monotonic() < self._next_sign:
             return ended
+        # An answer that came meanwhile would name a job that this turn takes. A busy worker is handed nothing, too.
+        tools.watcher.release()
         suspended, jobs = tools.taker.turn(wanted, self._finished)
         self._is_drained = len(jobs) < wanted
         self._next_sign = time.monotonic() + HEARTBEAT_SECONDS
@@ -314,12 +312,16 @@ class StepwellWorker(SimpleWorker):
             self.run_maintenance_tasks()  # type: ignore[no-untyped-call] # rq is partly untyped
         now, back = time.monotonic(), 0
         if now >= self._next_recovery:
+            if not self.connection.exists(self.key):  # it ran out while we could not reach RQ
+                self.register_birth()  # type: ignore[no-untyped-call] # rq is partly untyped
             known = tools.bench.in_hand() + [job.id for job in self._finished.jobs]
             back = tools.taker.recover(known)
             self._next_recovery = now + RECOVERY_SECONDS
         if now >= self._next_look and tools.hands is not None:
             back += tools.hands.recover()
             self._next_look = now + tools.hands.look_seconds
+            if tools.hands.serves:
+                self._next_sign = now  # for a turn: it takes what may be left in our own hands
         if back:
             self.log.warning("Worker %s: %d jobs of dead workers are back on their queues", self.name, back)
 
@@ -353,7 +355,15 @@ class StepwellWorker(SimpleWorker):
             if owned is not None:
                 owned.close()
                 self._runtime = None
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        """RQ's part of the end. Where its server takes no word of it, the worker's hash runs out."""
+        try:
             self.teardown()  # type: ignore[no-untyped-call] # rq is partly untyped
+        except redis.exceptions.RedisError as error:
+            self.log.error("Worker %s: cannot leave RQ's books: %s", self.name, error)
+            self.unsubscribe()  # type: ignore[no-untyped-call] # rq is partly untyped
 
 
 class ForkingWorker(Worker):

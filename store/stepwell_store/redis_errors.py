@@ -7,7 +7,17 @@ from redis import exceptions
 
 from stepwell_store.errors import CorruptValue, StoreError, StoreFull, StoreUnavailable
 
-_REFUSALS = ("MISCONF", "NOREPLICAS", "READONLY", "LOADING", "BUSY", "MASTERDOWN", "NOPERM", "CLUSTERDOWN")
+_REFUSALS = (
+    "MISCONF",
+    "NOREPLICAS",
+    "READONLY",
+    "LOADING",
+    "BUSY",
+    "MASTERDOWN",
+    "NOPERM",
+    "CLUSTERDOWN",
+    "UNBLOCKED",  # it becomes a replica
+)
 """Answers of a server that is there but does not take our commands."""
 
 OUT_OF_MEMORY = (

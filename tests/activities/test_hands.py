@@ -1,103 +1,16 @@
 """Jobs in hand, on a real server: who gets them, what is written when, and how they come back."""
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
+from activities.hands_bench import Bench
 from activities.worker_process import enqueue
 from activity_world import offer, reported, withdraw
-from redis import Redis
 from rq.suspension import resume, suspend
 from stepwell_activities.attempt import Outcome, now_ms, parse_attempt
-from stepwell_activities.claiming import claiming_of
-from stepwell_activities.decorator import activity
-from stepwell_activities.hands import Hand, Hands, Shown
-from stepwell_activities.registry import Registry
-from stepwell_activities.runtime import Runtime, new_runtime
+from stepwell_activities.hands import Shown
 from stepwell_activities.taking import Finished, Taker
 from stepwell_activities.watching import QueueWatcher
-from stepwell_activities.worker import StepwellWorker, make_worker
-from stepwell_engine.dispatch import Job, RqDispatcher
-from stepwell_schemas.settings import Settings
-from stepwell_store.errors import StoreUnavailable
-from stepwell_store.open import open_redis
-from stepwell_store.redis_store import RedisStore
-
-
-@activity("number")
-def number(n: int) -> int:
-    return n
-
-
-class Bench:
-    """A store, RQ's server, and workers that only have hands."""
-
-    def __init__(self, store: RedisStore, connection: Redis, namespace: str) -> None:
-        self.store, self.connection, self.namespace = store, connection, namespace
-        self.queue = f"{namespace}-default"
-        self.dispatcher = RqDispatcher(connection, namespace)
-        self.runtimes: list[Runtime] = []
-
-    def runtime(self, *functions: Any) -> Runtime:
-        settings = Settings(namespace=self.namespace, worker_lease_seconds=10)
-        self.runtimes.append(new_runtime(settings, self.store, Registry(functions or (number,))))
-        return self.runtimes[-1]
-
-    def hands(self, name: str, *queues: str) -> Hands:
-        """Of a worker that RQ knows to live."""
-        worker = f"{self.namespace}-{name}"
-        self.connection.hset(f"rq:worker:{worker}", "state", "idle")
-        claiming = claiming_of(self.runtime())
-        assert claiming is not None
-        hands = Hands(self.connection, queues or [self.queue], worker, claiming)
-        hands.recover()
-        return hands
-
-    def hand_out(self, *tokens: str, queue: str = "default") -> None:
-        """As the engine does, on this server in the commit itself."""
-        self.dispatcher.enqueue([Job(0, token, queue) for token in tokens])
-
-    def queued(self, queue: str = "default") -> list[str]:
-        found: Any = self.connection.lrange(f"rq:queue:{self.namespace}-{queue}", 0, -1)
-        return [id.decode() for id in found]
-
-    def in_hand(self, hands: Hands) -> list[str]:
-        found: Any = self.connection.lrange(hands.key(self.queue), 0, -1)
-        return [id.decode() for id in found]
-
-    def laid_in(self, hands: Hands) -> tuple[str, Shown, Hand]:
-        """A job that went into these hands: its token, and what the wait told."""
-        [token] = offer(self.store, "number", {"n": 7})
-        with QueueWatcher(self.connection, [self.queue], hands) as watcher:
-            assert watcher.wait(0.001) == []
-            self.hand_out(token)
-            [shown] = watcher.wait(30)
-        assert shown.hand is not None
-        return token, shown, shown.hand
-
-
-@pytest.fixture
-def bench(redis_store: RedisStore, server_url: str, namespace: str) -> Iterator[Bench]:
-    connection = open_redis(server_url)
-    bench = Bench(redis_store, connection, namespace)
-    yield bench
-    for runtime in bench.runtimes:
-        runtime.keeper.close()
-        runtime.runner.close()
-    for key in connection.keys(f"rq:*{namespace}*"):
-        connection.delete(key)
-    connection.close()
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """A worker's loop sets handlers of its own."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+from stepwell_engine.dispatch import Job
 
 
 def outcome_of(shown: Shown, output: bytes = b"7") -> Outcome:
@@ -121,9 +34,9 @@ def test_two_that_wait_share_two_jobs(bench: Bench) -> None:
     first = QueueWatcher(bench.connection, [bench.queue], one)
     second = QueueWatcher(bench.connection, [bench.queue], two)
     with first, second:
-        assert first.wait(0.001) == second.wait(0.001) == []
+        assert first.wait(0.001) is second.wait(0.001) is None
         bench.hand_out(*tokens)
-        assert [shown.id for shown in first.wait(30) + second.wait(30)] == tokens
+        assert [shown and shown.id for shown in (first.wait(30), second.wait(30))] == tokens
     assert bench.in_hand(one) + bench.in_hand(two) == tokens
 
 
@@ -153,6 +66,16 @@ def test_a_claim_whose_reply_was_lost_is_still_ours(bench: Bench) -> None:
     assert hand.finish(outcome_of(shown)) is False, "a claimed one is reported as those of a turn are"
     assert bench.connection.hget(f"rq:job:{token}", "status") == b"started"
     assert bench.connection.hget(f"rq:stepwell:taken:{bench.queue}", token) is not None
+
+
+def test_a_result_counts_where_the_reply_to_its_claim_was_lost_just_before(bench: Bench) -> None:
+    hands = bench.hands("one")
+    token, shown, hand = bench.laid_in(hands)
+    assert hands.claim(bench.queue, token, 0) is True
+    assert hand.finish(outcome_of(shown)) is True
+    assert [entry["record"]["output"] for entry in reported(bench.store)] == [7]
+    assert not bench.connection.exists(f"rq:stepwell:taken:{bench.queue}", f"rq:job:{token}")
+    assert hands.finish(bench.queue, token, outcome_of(shown))[0] is False
 
 
 def test_an_attempt_cancelled_while_its_body_runs_is_not_claimed(bench: Bench) -> None:
@@ -195,14 +118,50 @@ def test_what_a_dead_worker_had_in_hand_goes_back_at_once_to_the_head(bench: Ben
     token, _, _ = bench.laid_in(hands)
     [next_token] = offer(bench.store, "number", {"n": 2})
     bench.hand_out(next_token)
-    bench.connection.delete(f"rq:worker:{bench.namespace}-dead")
+    bench.connection.hset(f"rq:worker:{bench.namespace}-dead", "death", "now")
     assert other.recover() == 1
     assert bench.queued() == [token, next_token]
     with QueueWatcher(bench.connection, [bench.queue], other) as watcher:
-        assert [shown.hand for shown in watcher.wait(30)] == [None], "it is claimed before it begins again"
+        shown = watcher.wait(30)
+        assert shown == Shown(bench.queue, token), "it is claimed before it begins again"
     other.recover()
     found: Any = bench.connection.smembers(f"rq:stepwell:handed:{bench.queue}")
     assert found == {f"{bench.namespace}-other".encode()}
+
+
+def test_what_a_worker_has_in_hand_that_fell_out_of_rqs_books_stays_there_until_a_second_look(
+    bench: Bench,
+) -> None:
+    hands, other = bench.hands("one"), bench.hands("other")
+    token, shown, hand = bench.laid_in(hands)
+    bench.connection.delete(f"rq:worker:{bench.namespace}-one")
+    assert other.recover() == 0
+    assert hand.finish(outcome_of(shown)) is True
+    assert [entry["record"]["token"] for entry in reported(bench.store)] == [token]
+
+
+def test_what_is_in_ones_own_hands_is_left_to_a_turn(bench: Bench) -> None:
+    hands = bench.hands("one")
+    token, _, _ = bench.laid_in(hands)
+    assert [hands.recover(), hands.recover()] == [0, 0]
+    assert bench.in_hand(hands) == [token]
+
+
+def test_of_two_jobs_in_hand_one_is_told_at_a_time_and_the_other_not_after_a_release(bench: Bench) -> None:
+    queues = [f"{bench.namespace}-a", f"{bench.namespace}-b"]
+    hands = bench.hands("one", *queues)
+    tokens = offer(bench.store, "number", {"n": 1}, count=3)
+    with QueueWatcher(bench.connection, queues, hands) as watcher:
+        assert watcher.wait(0.001) is None
+        bench.dispatcher.enqueue([Job(0, tokens[0], "a"), Job(0, tokens[1], "b")])
+        shown = watcher.wait(30)
+        assert shown is not None
+        assert shown.id == tokens[0]
+        watcher.release()
+        bench.hand_out(tokens[2], queue="a")
+        shown = watcher.wait(30)
+        assert shown is not None
+        assert shown.id == tokens[2]
 
 
 def test_a_job_in_living_hands_counts_as_queued_and_one_in_dead_hands_is_made_again(bench: Bench) -> None:
@@ -221,18 +180,20 @@ def test_after_the_wait_has_been_ended_nothing_is_laid_in(bench: Bench) -> None:
     hands = bench.hands("one")
     [token] = offer(bench.store, "number", {"n": 1})
     with QueueWatcher(bench.connection, [bench.queue], hands) as watcher:
-        assert watcher.wait(0.001) == []
+        assert watcher.wait(0.001) is None
         watcher.release()
         bench.hand_out(token)
         assert bench.in_hand(hands) == []
-        assert [shown.id for shown in watcher.wait(30)] == [token]
+        shown = watcher.wait(30)
+        assert shown is not None
+        assert shown.id == token
 
 
 def test_what_came_as_the_wait_ended_goes_back_to_the_head(bench: Bench) -> None:
     hands = bench.hands("one")
     tokens = offer(bench.store, "number", {"n": 1}, count=2)
     with QueueWatcher(bench.connection, [bench.queue], hands) as watcher:
-        assert watcher.wait(0.001) == []
+        assert watcher.wait(0.001) is None
         bench.hand_out(*tokens)
     assert hands.put_back(leave=True) == 1
     assert bench.queued() == tokens
@@ -244,12 +205,12 @@ def test_while_suspended_a_job_in_hand_is_not_begun_but_goes_back(bench: Bench) 
     taker = Taker(bench.connection, [bench.queue], f"{bench.namespace}-one", 60)
     [token] = offer(bench.store, "number", {"n": 1})
     with QueueWatcher(bench.connection, [bench.queue], hands) as watcher:
-        assert watcher.wait(0.001) == []
+        assert watcher.wait(0.001) is None
         suspend(bench.connection)
         try:
             bench.hand_out(token)
-            [shown] = watcher.wait(30)
-            assert shown.hand is None
+            shown = watcher.wait(30)
+            assert shown == Shown(bench.queue, token)
             assert taker.turn(1, Finished([])) == (True, [])
         finally:
             resume(bench.connection)
@@ -270,115 +231,20 @@ def test_a_job_that_is_not_the_engines_is_left_to_a_turn(bench: Bench) -> None:
     hands = bench.hands("one")
     [token] = offer(bench.store, "number", {"n": 1})
     with QueueWatcher(bench.connection, [bench.queue], hands) as watcher:
-        assert watcher.wait(0.001) == []
+        assert watcher.wait(0.001) is None
         enqueue(bench.connection, bench.namespace, [token])  # by RQ itself: without the partition
-        [shown] = watcher.wait(30)
-    assert (shown.id, shown.hand) == (token, None)
+        assert watcher.wait(30) == Shown(bench.queue, token)
 
 
 def test_a_server_that_has_forgotten_the_script_is_told_it_again(bench: Bench) -> None:
     hands = bench.hands("one")
     tokens = offer(bench.store, "number", {"n": 1}, count=2)
     with QueueWatcher(bench.connection, [bench.queue], hands) as watcher:
-        assert watcher.wait(0.001) == []
+        assert watcher.wait(0.001) is None
         bench.connection.script_flush()
         found = []
         for token in tokens:
             bench.hand_out(token)
-            found += watcher.wait(30)
-    assert [shown.id for shown in found] == tokens
-    assert [shown.hand is not None for shown in found] == [False, True]
-
-
-def run_beside(work: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
-
-
-def worker_of(bench: Bench, *functions: Any, queues: tuple[str, ...] = ("default",)) -> StepwellWorker:
-    return make_worker(bench.runtime(*functions), bench.connection, queues=queues)
-
-
-def await_wait(bench: Bench, count: int = 1) -> None:
-    """Until so many connections are blocked in the server."""
-    while sum("b" in client["flags"] for client in bench.connection.client_list()) < count:
-        threading.Event().wait(0.001)
-
-
-@pytest.mark.usefixtures("signals")
-def test_an_idle_worker_writes_nothing_but_results(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[str] = []
-    turn = Taker.turn
-
-    def spied(self: Taker, wanted: int, finished: Finished) -> Any:
-        answer = turn(self, wanted, finished)
-        taken.extend(job.id for job in answer[1])
-        return answer
-
-    monkeypatch.setattr(Taker, "turn", spied)
-    tokens = [offer(bench.store, "number", {"n": n})[0] for n in range(3)]
-
-    def hand_out_one_by_one() -> None:
-        for count, token in enumerate(tokens):
-            while len(reported(bench.store)) < count:
-                threading.Event().wait(0.001)
-            await_wait(bench)
-            bench.hand_out(token)
-
-    thread = run_beside(hand_out_one_by_one)
-    assert worker_of(bench).work(max_jobs=3) is True
-    thread.join(60)
-    assert [entry["record"]["output"] for entry in reported(bench.store)] == [0, 1, 2]
-    assert taken == []
-    assert bench.connection.keys(f"rq:*{bench.namespace}*") == []
-    assert not any(bench.connection.exists(f"rq:job:{token}") for token in tokens)
-
-
-@pytest.mark.usefixtures("signals")
-def test_two_queues_are_served_in_hand_and_what_lies_behind_a_slow_body_goes_back(bench: Bench) -> None:
-    @activity("slow")
-    def slow() -> int:
-        """Until the other queue's job is back where another worker can take it."""
-        bench.hand_out(behind, queue="b")
-        while bench.queued("b") != [behind] or bench.store.claims(0, [stuck]) == {}:
-            threading.Event().wait(0.002)
-        return 1
-
-    [stuck], [behind] = offer(bench.store, "slow"), offer(bench.store, "number", {"n": 2})
-
-    def hand_out() -> None:
-        await_wait(bench, 2)
-        bench.hand_out(stuck, queue="a")
-
-    thread = run_beside(hand_out)
-    worker_of(bench, slow, number, queues=("a", "b")).work(max_jobs=2)
-    thread.join(60)
-    assert [entry["record"]["output"] for entry in reported(bench.store)] == [1, 2]
-    assert bench.connection.keys(f"rq:*{bench.namespace}*") == []
-
-
-@pytest.mark.usefixtures("signals")
-def test_a_worker_whose_write_of_a_result_was_answered_by_silence_asks_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finish, silences = Hands.finish, [StoreUnavailable("the reply was lost")]
-
-    def finish_in_silence(self: Hands, queue: str, id: str, outcome: Outcome) -> tuple[bool, bool]:
-        answer = finish(self, queue, id, outcome)
-        if silences:
-            raise silences.pop()
-        return answer
-
-    monkeypatch.setattr(Hands, "finish", finish_in_silence)
-    tokens = offer(bench.store, "number", {"n": 1}, count=2)
-
-    def hand_out() -> None:
-        await_wait(bench)
-        bench.hand_out(*tokens)
-
-    thread = run_beside(hand_out)
-    worker_of(bench).work(max_jobs=2)
-    thread.join(60)
-    assert silences == []
-    assert sorted(entry["record"]["token"] for entry in reported(bench.store)) == sorted(tokens)
+            found.append(watcher.wait(30))
+    assert [shown and shown.id for shown in found] == tokens
+    assert [shown is not None and shown.hand is not None for shown in found] == [False, True]

@@ -273,9 +273,9 @@ def test_jobs_given_back_stand_first_and_in_order(connection: Redis, namespace: 
 
 def test_a_watcher_sees_a_job_in_any_queue_and_takes_none(connection: Redis, namespace: str) -> None:
     with QueueWatcher(connection, [f"{namespace}-a", f"{namespace}-b"]) as watcher:
-        assert watcher.wait(0.01) == []
+        assert watcher.wait(0.01) is None
         connection.rpush(f"rq:queue:{namespace}-b", "1", "2")
-        assert watcher.wait(30) == [Shown(f"{namespace}-b", "1")]
+        assert watcher.wait(30) == Shown(f"{namespace}-b", "1")
         assert connection.lrange(f"rq:queue:{namespace}-b", 0, -1) == [b"1", b"2"]
     connection.delete(f"rq:queue:{namespace}-b")
 

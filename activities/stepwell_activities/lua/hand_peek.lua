@@ -9,7 +9,7 @@ if not id or redis.call('EXISTS', KEYS[1]) == 1 then
 end
 local job = redis.call('HMGET', 'rq:job:' .. id, 'partition', 'left')
 local partition, left = job[1], job[2]
-local prefix = partition and not left and prefixes[tonumber(partition) + 1]
+local prefix = partition and not left and prefixes[(tonumber(partition) or -1) + 1]
 if not prefix or redis.call('HEXISTS', prefix .. 'claims', id) == 1 then
   return false
 end

@@ -44,7 +44,8 @@ local function claim(prefix, token)
 end
 
 local function claimed(id, partition)
-  local prefix = partition and ARGV[claiming] and ARGV[claiming + 3 + tonumber(partition)]
+  local number = tonumber(partition or '') or -1
+  local prefix = number >= 0 and ARGV[claiming] and ARGV[claiming + 3 + number]
   return prefix and claim(prefix, id) or ''
 end
 
