@@ -86,6 +86,8 @@ class Engine:
         self._sweeper = Sweeper(store, dispatcher)
         self._decided: list[Decided] = []
         """Not sent yet. Left so only while the next read is on its way."""
+        self._made: list[Decided] = []
+        """Of the last batch; decided further only when the one before it is confirmed, as late as may be."""
         self._flying: tuple[list[Decided], Pending[list[CommitResult]]] | None = None
         self._unfit: dict[int, str] = {}
         """Partitions that cannot be worked on, and why; said once."""
@@ -138,6 +140,7 @@ class Engine:
         """After a failed round it is not known how far it came: own nothing, take everything again."""
         self.owned.clear()
         self._outgoing.clear()
+        self._made.clear()
         self._decided.clear()
         self._flying = None
         self._sweeper.forget()
@@ -238,17 +241,14 @@ class Engine:
         # Half is packed while the store may still be busy with the batch before, half while it answers `_load`.
         for one in decided[: len(decided) // 2]:
             self._lane.prepare(one.commit)
-        self._confirm()
-        for one in decided:
-            if self.owned.get(one.partition.number) is one.partition:
-                one.partition.decided(one.commit, one.batch)
-                self._decided.append(one)
+        self._made = decided
         if not self._intake.is_ahead:
             self._land()
         return sum(work.size for _, work in busy)
 
     def _load(self, busy: list[tuple[Partition, Work]], now_ms: int) -> list[Loaded]:
         """What the batches need. The batch before is sent right behind the question, and the next read behind that."""
+        self._go_on()
         wanted = [partition.wants(work) for partition, work in busy]
         answer = self._lane.load(wanted, now_ms)
         if self._decided:
@@ -268,8 +268,19 @@ class Engine:
 
     def _land(self) -> None:
         """Commit what is decided, and wait for it."""
+        self._go_on()
         self._send_decided()
         self._confirm()
+
+    def _go_on(self) -> None:
+        """From the batch that was made last, once the one before it is confirmed: the store has had all the time."""
+        made, self._made = self._made, []
+        if made:
+            self._confirm()
+        for one in made:
+            if self.owned.get(one.partition.number) is one.partition:
+                one.partition.decided(one.commit, one.batch)
+                self._decided.append(one)
 
     def _send_decided(self) -> None:
         if self._decided:

@@ -174,7 +174,7 @@ def jobs_leave_too_early(patch: pytest.MonkeyPatch) -> None:
 
     def planted(self: Engine, works: Any, now_ms: int) -> int:
         applied = apply(self, works, now_ms)
-        for one in self._decided:
+        for one in self._made:
             self._let_out(one, CommitResult("committed", None, ["0-0"] if one.batch.outbox else []))
         self._outgoing.hand_out()
         return applied
