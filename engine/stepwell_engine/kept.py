@@ -24,6 +24,9 @@ class KeptEvents:
         self._devices: OrderedDict[str, tuple[Events, int]] = OrderedDict()
         self._bytes = 0
 
+    def __contains__(self, device: str) -> bool:
+        return device in self._devices
+
     def find(self, device: str) -> Events | None:
         """The kept events of a device; None where they are to be loaded. Not to be changed."""
         found = self._devices.get(device)

@@ -8,7 +8,7 @@ import hashlib
 from typing import Any
 
 import orjson
-from stepwell_interpreter.decide import open_types
+from stepwell_interpreter.decide import waits_for
 from stepwell_interpreter.program import Program
 from stepwell_schemas.cloudevents import event_key
 from stepwell_schemas.event import DeviceEvent
@@ -170,7 +170,7 @@ def _running(turn: Turn, catalog: Catalog, device: Device) -> Running:
 def _is_known(running: Running, event_type: str) -> bool:
     """Whether one of the instances knows of such events."""
     for instance, program in running:
-        if event_type in open_types(instance) if program is None else program.knows_event(event_type):
+        if waits_for(instance, event_type) if program is None else program.knows_event(event_type):
             return True
     return False
 
@@ -247,7 +247,7 @@ def _offer(
     problems: list[str] = []
     for seen, program in running:
         instance = turn.instances.get(seen.id, seen)
-        if instance.status != "running" or event.type not in open_types(instance):
+        if instance.status != "running" or not waits_for(instance, event.type):
             continue
         problem = None if program is None else program.event_problem(event.type, event.data)
         if problem is not None:

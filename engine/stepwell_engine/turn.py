@@ -297,10 +297,13 @@ class Batch:
             self._cached.put(id, instance, len(writes.instances[id]))
         for id, device in self.changed_devices.items():
             self._known.put(id, device, len(writes.devices[id] or b""))
-        for id in {**self.offers, **self.taken, **writes.dropped}:
+        kept = self._loader.kept
+        for id in self.offers.keys() | self.taken.keys() | writes.dropped.keys():
+            if id not in kept:
+                continue
             size = sum(len(body) for _, body in writes.accumulated.get(id, ()))
             offered, taken = self.offers.get(id, {}), self.taken.get(id, set())
-            self._loader.kept.change(id, offered, size, taken, writes.dropped.get(id, 0))
+            kept.change(id, offered, size, taken, writes.dropped.get(id, 0))
 
     def forget_cold(self) -> None:
         """Bring the caches back to their limits."""

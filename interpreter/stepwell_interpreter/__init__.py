@@ -1,6 +1,6 @@
 """The pure core: `lower` makes a program of a definition, `decide` applies a record to an instance of it."""
 
-from stepwell_interpreter.decide import decide, describe, heartbeat_token, obligations, open_types
+from stepwell_interpreter.decide import decide, describe, heartbeat_token, obligations, waits_for
 from stepwell_interpreter.draft import Decision
 from stepwell_interpreter.findings import DefinitionProblem, DefinitionProblems
 from stepwell_interpreter.lower import lower
@@ -16,5 +16,5 @@ __all__ = [
     "heartbeat_token",
     "lower",
     "obligations",
-    "open_types",
+    "waits_for",
 ]

@@ -12,6 +12,15 @@ def open_types(instance: Instance) -> frozenset[str]:
     return frozenset([wait.type for frame in instance.frames.values() for wait in frame.waits])
 
 
+def waits_for(instance: Instance, event_type: str) -> bool:
+    """Whether an open wait asks for events of this type."""
+    for frame in instance.frames.values():
+        for wait in frame.waits:
+            if wait.type == event_type:
+                return True
+    return False
+
+
 def heartbeat_token(instance: Instance, timer: str) -> str | None:
     """The token of the attempt that a heartbeat timer watches; None for any other timer."""
     id, _, rest = timer.partition("/")

@@ -6,7 +6,7 @@ from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.records import EventOffered
 from stepwell_schemas.workflow import Accumulator
 
-from stepwell_interpreter.decide import open_types
+from stepwell_interpreter.decide import waits_for
 from stepwell_interpreter.simulation.devices import Device, event_size
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _apply(world: "World", device: Device, event: DeviceEvent, running: list[str
 
 def _offer(world: "World", id: str, event: DeviceEvent, place: int) -> str:
     instance = world.instances[id]
-    if instance.status != "running" or event.type not in open_types(instance):
+    if instance.status != "running" or not waits_for(instance, event.type):
         return "none"
     if world.programs[id].event_problem(event.type, event.data) is not None:
         return "refused"
@@ -101,7 +101,7 @@ def _start(world: "World", device: Device, event: DeviceEvent) -> str | None:
 
 def _take_kept(world: "World", id: str, device: Device, place: int, event: DeviceEvent) -> bool:
     instance = world.instances[id]
-    if instance.status != "running" or event.type not in open_types(instance):
+    if instance.status != "running" or not waits_for(instance, event.type):
         return False
     if world.programs[id].event_problem(event.type, event.data) is not None:
         return False
