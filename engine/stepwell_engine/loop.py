@@ -107,7 +107,6 @@ class Engine:
     def _round(self, block_ms: int) -> int:
         now_ms = self._now_ms()
         if not 0 < self._leases_at_ms - now_ms <= self._lease_ms:  # due, or the clock went back
-            self._land()
             self._keep_leases(now_ms)
         if not self.owned:
             return 0
@@ -121,8 +120,8 @@ class Engine:
         self._look_up_due(works, until_ms, now_ms)
         applied = self._apply(works, now_ms)
         if self._sweeper.is_tidying_due(now_ms):
-            self._land()
-            self._sweeper.tidy(self.owned, now_ms, self._commit_idle)
+            self._commit_idle(now_ms)
+            self._sweeper.tidy(now_ms)
         self._outgoing.hand_out()
         return applied
 
@@ -151,6 +150,8 @@ class Engine:
     # -- ownership -----------------------------------------------------------------------------------------
 
     def _keep_leases(self, now_ms: int) -> None:
+        """What is on its way is not waited for, unless a partition is given up: a commit tells by its epoch whether
+        it still counts."""
         # A little shorter than what is promised, since others look only now and then whether a lease has run out.
         hold_ms = self._lease_ms * 17 // 20
         engines = self.store.heartbeat_engine(self._owner, hold_ms)
@@ -158,7 +159,10 @@ class Engine:
         for number in set(self.owned) - set(mine):
             self._lose(number)
         share = -(-self.store.partitions // max(1, len(engines)))
-        for number in sorted(self.owned, reverse=True)[: max(0, len(self.owned) - share)]:
+        too_many = sorted(self.owned, reverse=True)[: max(0, len(self.owned) - share)]
+        if too_many:
+            self._land()
+        for number in too_many:
             self.store.release(self._owner, number)
             self._lose(number)
         for number in range(self.store.partitions):
@@ -209,14 +213,18 @@ class Engine:
         """Due timers and lost attempts. The store is asked when all that is decided is committed: it would else
         tell of timers that a batch on its way has fired, moved or cleared."""
         for number, partition in list(self.owned.items()):
-            until = until_ms[number]
-            if partition.has_timer_due(until) or self._sweeper.is_due(partition, now_ms):
+            until, inbox_until = until_ms[number], works[number].inbox_until_ms
+            has_timer = partition.has_timer_due(until)
+            # Results come by the inbox: a backlog at the door is no reason to leave a dead worker's attempts be.
+            has_attempt = self._sweeper.finds_lost(partition, now_ms, inbox_until)
+            if has_timer or has_attempt:
                 self._land()
-            if self.owned.get(number) is partition:
-                if partition.has_timer_due(until):
-                    works[number].timers = self.store.due_timers(number, until, TIMERS)
-                # Results come by the inbox: a backlog at the door is no reason to leave a dead worker's attempts be.
-                works[number].attempts = self._sweeper.lost(partition, now_ms, works[number].inbox_until_ms)
+            if self.owned.get(number) is not partition:
+                continue
+            if has_timer and partition.has_timer_due(until):
+                works[number].timers = self.store.due_timers(number, until, TIMERS)
+            if has_attempt:
+                works[number].attempts = self._sweeper.lost(partition, now_ms, inbox_until)
 
     # -- applying ------------------------------------------------------------------------------------------
 
@@ -321,10 +329,13 @@ class Engine:
             jobs = jobs_of(one.partition.number, one.batch.outbox)
             self._outgoing.add(one.partition, result.outbox[-1], jobs)
 
-    def _commit_idle(self, partitions: list[Partition], now_ms: int) -> None:
-        for partition in partitions:
-            made = partition.idle_commit(now_ms)
+    def _commit_idle(self, now_ms: int) -> None:
+        """Positions that moved in partitions of which nothing is on its way."""
+        flying = self._flying[0] if self._flying is not None else []
+        under_way = {one.partition.number for one in (*flying, *self._decided, *self._made)}
+        for number, partition in self.owned.items():
+            made = None if number in under_way else partition.idle_commit(now_ms)
             if made is not None:
-                partition.decided(*made)
-                self._decided.append(Decided(partition, *made))
-        self._land()
+                self._made.append(Decided(partition, *made))
+        if not self._intake.is_ahead:
+            self._land()

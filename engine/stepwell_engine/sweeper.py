@@ -5,7 +5,6 @@ Re-dispatch by timeout alone collapses under load (docs/decisions/0001).
 """
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 
 import orjson
@@ -30,19 +29,20 @@ class Sweeper:
         self._later: dict[int, dict[str, int]] = {}
         self._tidy_at_ms = 0
 
-    def is_due(self, partition: Partition, now_ms: int) -> bool:
-        """Whether it is time to look for lost attempts of a partition."""
-        return not 0 < partition.sweep_at_ms - now_ms <= SWEEP_MS
-
     def is_tidying_due(self, now_ms: int) -> bool:
         """Whether it is time to tidy."""
         return not 0 < self._tidy_at_ms - now_ms <= SWEEP_MS
 
-    def lost(self, partition: Partition, now_ms: int, until_ms: int) -> list[DueAttempt]:
-        """Attempts of a partition whose worker was gone by `until_ms`. Unclaimed ones are looked after here."""
-        if not self.is_due(partition, now_ms):
-            return []
+    def finds_lost(self, partition: Partition, now_ms: int, until_ms: int) -> bool:
+        """Looks for lost attempts, now and then. A batch on its way may have ended what it finds: see `lost`."""
+        if 0 < partition.sweep_at_ms - now_ms <= SWEEP_MS:
+            return False
         partition.sweep_at_ms = now_ms + SWEEP_MS
+        return bool(self._store.due_attempts(partition.number, until_ms, 1))
+
+    def lost(self, partition: Partition, now_ms: int, until_ms: int) -> list[DueAttempt]:
+        """Attempts of a partition whose worker was gone by `until_ms`, asked for when all that is decided is
+        committed. Unclaimed ones are looked after here."""
         due = self._store.due_attempts(partition.number, until_ms, ATTEMPTS)
         jobs = {
             attempt.token: job
@@ -95,15 +95,9 @@ class Sweeper:
         found = self._store.claims(partition.number, list(tokens))
         return {tokens[token]: claim for token, claim in found.items()}
 
-    def tidy(
-        self,
-        owned: dict[int, Partition],
-        now_ms: int,
-        commit_idle: Callable[[list[Partition], int], None],
-    ) -> None:
-        """Commit positions that moved, then trim the door below the smallest of all."""
+    def tidy(self, now_ms: int) -> None:
+        """Trim the door below the smallest of all committed positions."""
         self._tidy_at_ms = now_ms + SWEEP_MS
-        commit_idle(list(owned.values()), now_ms)
         positions = self._store.door_positions()
         if len(positions) == self._store.partitions:
             self._store.trim_door(min(positions.values(), key=_order))

@@ -13,7 +13,6 @@ from stepwell_engine.intake import Intake
 from stepwell_engine.kept import KeptEvents
 from stepwell_engine.loop import Engine
 from stepwell_engine.partition import Partition
-from stepwell_engine.sweeper import Sweeper
 from stepwell_engine.turn import Batch, Loader
 from stepwell_schemas.instance import Frame
 from stepwell_store import memory_partition, memory_store
@@ -185,12 +184,13 @@ def jobs_leave_too_early(patch: pytest.MonkeyPatch) -> None:
 def door_trimmed_too_early(patch: pytest.MonkeyPatch) -> None:
     """The door is trimmed by what was decided, not by what was committed."""
 
-    def planted(self: Any, owned: dict[int, Partition], now_ms: int, commit_idle: Any) -> None:
-        self._tidy_at_ms = now_ms + 1_000
-        if len(owned) == self._store.partitions:
-            self._store.trim_door(min((one.door for one in owned.values()), key=intake.order))
+    def planted(self: Engine, now_ms: int) -> None:
+        commit_idle(self, now_ms)
+        if len(self.owned) == self.store.partitions:
+            self.store.trim_door(min((one.door for one in self.owned.values()), key=intake.order))
 
-    patch.setattr(Sweeper, "tidy", planted)
+    commit_idle = Engine._commit_idle
+    patch.setattr(Engine, "_commit_idle", planted)
 
 
 def forgets_marks(patch: pytest.MonkeyPatch) -> None:

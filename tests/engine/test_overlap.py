@@ -1,0 +1,53 @@
+"""Under load no commit is waited for before the next batch is decided, whatever else the engine looks after."""
+
+from typing import Any
+
+import pytest
+from engine_world import World
+from stepwell_engine.intake import USUAL_PACE
+from stepwell_engine.partition import Partition
+from stepwell_store.memory_lane import MemoryLane, Request
+
+LISTENER = """
+id: listener
+version: 1.0.0
+events: {Tick: {}}
+start: {on: [Tick], input: {}}
+startAt: Listen
+states:
+  Listen: {type: wait, event: Tick, timeout: P30D, timeoutNext: Done, resultPath: null, next: Listen}
+  Done: {type: succeed}
+"""
+
+
+def test_no_commit_is_waited_for_while_there_is_more_to_decide(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(partitions=1)
+    world.deploy(LISTENER)
+    for number in range(USUAL_PACE.most * 5):
+        world.push(f"device-{number % 100}", "Tick")
+    course: list[str] = []
+    commit, wait, decide = MemoryLane.commit, Request.wait, Partition.decide
+
+    def sent(self: MemoryLane, commits: Any) -> Any:
+        course.append("sent")
+        return commit(self, commits)
+
+    def waited(self: Request[Any]) -> Any:
+        if self.name == "commit":
+            course.append("waited")
+        return wait(self)
+
+    def decided(self: Partition, *given: Any) -> Any:
+        course.append("decided")
+        return decide(self, *given)
+
+    monkeypatch.setattr(MemoryLane, "commit", sent)
+    monkeypatch.setattr(Request, "wait", waited)
+    monkeypatch.setattr(Partition, "decide", decided)
+    while world.engine.step(block_ms=0) >= USUAL_PACE.fewest:
+        world.advance(2)  # leases are renewed, lost attempts looked for and the door trimmed in every round
+    *before, _ = [at for at, what in enumerate(course) if what == "sent"]
+    assert len(before) >= 5
+    assert {course[at + 1] for at in before} == {"decided"}
+    world.run()
+    assert sum(instance.revision for instance in world.instances()) == USUAL_PACE.most * 5
