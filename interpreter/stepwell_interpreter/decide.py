@@ -192,8 +192,9 @@ def _started(draft: Draft, record: InstanceStarted) -> str:
 def _offered(draft: Draft, record: EventOffered) -> str:
     found = wait.find(draft, record)
     if found is not None:
-        frame, place = found
-        wait.take(draft, draft.own(frame.id), place, record.event.document())
+        frame, fit = found
+        draft.event = record.event
+        wait.take(draft, draft.own(frame.id), fit, record.event.document())
         return "consumed"
     if not record.raised:
         return "none"

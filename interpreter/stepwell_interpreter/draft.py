@@ -21,6 +21,7 @@ from stepwell_schemas.commands import (
     StartChild,
 )
 from stepwell_schemas.durations import format_ms
+from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Frame, Instance
 
 from stepwell_interpreter.agenda import Ended, Enter, Failed
@@ -62,6 +63,7 @@ class Draft:
         "agenda",
         "commands",
         "entered",
+        "event",
         "frames",
         "instance",
         "now_ms",
@@ -84,6 +86,8 @@ class Draft:
         self.patch: list[dict[str, Any]] = []
         self.agenda: deque[Enter | Ended | Failed] = deque()
         self.entered: dict[str, int] = {}
+        self.event: DeviceEvent | None = None
+        """The one that a wait takes."""
         self.revokes = False
         self.work_left = MOST_WORK
         self._owned: set[str] = set()
@@ -223,7 +227,7 @@ class Draft:
     def write(self, frame: Frame, target: Target, value: Any) -> None:
         """Write into the `$.state` a frame sees. Raises StateFailure: no such place, or too large."""
         owner = self._writer(frame)
-        size = json_size(value)
+        size = self._size(value)
         self.spend(size >> 6)
         if owner is None:
             changed = target(self.instance.state, value)
@@ -237,6 +241,12 @@ class Draft:
         if owner is not None:
             entry["frame"] = owner.id
         self.patch.append(entry)
+
+    def _size(self, value: Any) -> int:
+        event = self.event
+        if event is not None and value is event.document():
+            return len(event.encoded())  # as it goes into the history
+        return json_size(value)
 
     def gather(self, frame: Frame, value: Any) -> None:
         """Count what an owned frame's state gathers. Raises StateFailure where it becomes too much."""

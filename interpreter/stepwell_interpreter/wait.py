@@ -43,33 +43,36 @@ def enter(draft: Draft, frame: Frame, step: WaitStep) -> None:
         _look_back(draft, frame, step)
 
 
-def find(draft: Draft, record: EventOffered) -> tuple[Frame, int] | None:
-    """The first open wait, in the order of frames, that an event fits: its frame and its place there."""
+Fit = tuple[Wait, WaitEvent]
+"""An open wait that an event fits, and what the state says of such events."""
+
+
+def find(draft: Draft, record: EventOffered) -> tuple[Frame, Fit] | None:
+    """The first open wait, in the order of frames, that an event fits, with its frame."""
     event = record.event
     for frame in draft.frames.values():
-        for place, wait in enumerate(frame.waits):
+        for wait in frame.waits:
             if wait.type != event.type or (wait.from_now and event.received_ms < wait.opened_ms):
                 continue
             if wait.match and not matches(event.data, wait.match):
                 continue
             wanted = _wanted(draft, frame, wait)
             if wanted.where is None or _holds(draft, frame, wanted, event.document()):
-                return frame, place
+                return frame, (wait, wanted)
     return None
 
 
-def take(draft: Draft, frame: Frame, place: int, event: dict[str, Any]) -> None:
+def take(draft: Draft, frame: Frame, fit: Fit, event: dict[str, Any]) -> None:
     """An owned frame's open wait consumes an event."""
     step = draft.step(frame)
     assert isinstance(step, WaitStep)
-    wait = frame.waits[place]
+    wait, wanted = fit
     note(draft, "EventReceived", frame, event=event["id"], eventType=event["type"], wait=wait.name)
     if step.form == "absence":
         frame.work["deadline"] = max(frame.work["deadline"], event["received"] + frame.work["silenceMs"])
         frame.work["seen"] += 1
         frame.work["last"] = event["received"]
         return
-    wanted = _wanted(draft, frame, wait)
     if step.form == "event" and wanted.count == 1:
         frame.waits = []
         leave(draft, frame, step, event, event)
@@ -141,20 +144,20 @@ def _look_back(draft: Draft, frame: Frame, step: WaitStep) -> None:
     """Take from the events kept for this instance, oldest first, while the wait is open."""
     left: list[dict[str, Any]] = []
     for event in draft.instance.kept:
-        place = _place_for(draft, frame, event) if frame.waits else None
-        if place is None:
+        fit = _fit_for(draft, frame, event) if frame.waits else None
+        if fit is None:
             left.append(event)
         else:
-            take(draft, frame, place, event)
+            take(draft, frame, fit, event)
     draft.instance.kept = left
 
 
-def _place_for(draft: Draft, frame: Frame, event: dict[str, Any]) -> int | None:
-    for place, wait in enumerate(frame.waits):
+def _fit_for(draft: Draft, frame: Frame, event: dict[str, Any]) -> Fit | None:
+    for wait in frame.waits:
         if wait.type == event["type"] and matches(event["data"], wait.match):
             wanted = _wanted(draft, frame, wait)
             if wanted.where is None or _holds(draft, frame, wanted, event):
-                return place
+                return wait, wanted
     return None
 
 

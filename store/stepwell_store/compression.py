@@ -4,13 +4,16 @@ A dictionary is part of the stored form: one may be added under a new mark, but 
 again is written fast; what there is only one of per instance or device is written small.
 """
 
+from collections.abc import Callable
 from threading import local
 from typing import Final
 
 from zstandard import (
     DICT_TYPE_RAWCONTENT,
+    FORMAT_ZSTD1_MAGICLESS,
     FRAME_HEADER,
     ZstdCompressionDict,
+    ZstdCompressionParameters,
     ZstdCompressor,
     ZstdDecompressor,
     ZstdError,
@@ -79,16 +82,14 @@ def compressed(value: bytes) -> bytes:
     """The stored form: as it is where it is short, else the mark and its compressed bytes."""
     if len(value) < SHORTEST and value[:1] not in _MARKS:
         return value
-    packed: bytes = _OF_THREAD.fast.compress(value)
-    return MARK + packed[_MAGIC:]
+    return MARK + _OF_THREAD.fast(value)
 
 
 def compressed_small(value: bytes) -> bytes:
     """The same in fewer bytes and twice the time."""
     if len(value) < SHORTEST and value[:1] not in _MARKS:
         return value
-    packed: bytes = _OF_THREAD.small.compress(value)
-    return MARK + packed[_MAGIC:]
+    return MARK + _OF_THREAD.small(value)
 
 
 def restored(stored: bytes) -> bytes:
@@ -113,7 +114,6 @@ def _restored(decompressor: ZstdDecompressor, frame: bytes) -> bytes:
     return value
 
 
-_MAGIC: Final = len(FRAME_HEADER)
 _MARKS: Final = frozenset({FIRST_MARK, MARK})
 
 
@@ -121,15 +121,19 @@ class _Tools(local):
     """A compressor works for one thread at a time."""
 
     def __init__(self) -> None:
-        self.fast, self.small = _compressor(FAST), _compressor(SMALL)
+        self.fast, self.small = _compress_at(FAST), _compress_at(SMALL)
         self.decompressor = ZstdDecompressor(dict_data=_dictionary(_WORDS))
         self.first_decompressor = ZstdDecompressor(dict_data=_dictionary(_FIRST_WORDS))
 
 
-def _compressor(level: int) -> ZstdCompressor:
+def _compress_at(level: int) -> Callable[[bytes], bytes]:
+    parameters = ZstdCompressionParameters.from_level(
+        level, format=FORMAT_ZSTD1_MAGICLESS, write_checksum=0, write_dict_id=0
+    )
     words = _dictionary(_WORDS)
-    words.precompute_compress(level=level)
-    return ZstdCompressor(level=level, dict_data=words, write_checksum=False, write_dict_id=False)
+    words.precompute_compress(compression_params=parameters)
+    compress: Callable[[bytes], bytes] = ZstdCompressor(dict_data=words, compression_params=parameters).compress
+    return compress
 
 
 def _dictionary(words: bytes) -> ZstdCompressionDict:
