@@ -132,7 +132,9 @@ def _compress_at(level: int) -> Callable[[bytes], bytes]:
     )
     words = _dictionary(_WORDS)
     words.precompute_compress(compression_params=parameters)
-    compress: Callable[[bytes], bytes] = ZstdCompressor(dict_data=words, compression_params=parameters).compress
+    compress: Callable[[bytes], bytes] = ZstdCompressor(
+        dict_data=words, compression_params=parameters
+    ).compress
     return compress
 
 
