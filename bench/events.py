@@ -17,9 +17,9 @@ from pathlib import Path
 import orjson
 from redis import Redis
 from stepwell_engine.catalog import publish
+from stepwell_engine.collecting import Collector
 from stepwell_engine.dispatch import RqDispatcher
 from stepwell_engine.loop import Engine
-from stepwell_engine.run import calm_collector
 from stepwell_schemas.settings import Settings
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.open import open_redis, open_store
@@ -133,7 +133,7 @@ def run(url: str, options: argparse.Namespace) -> None:
     settings = Settings(store_url=url)
     store = open_store(settings)
     redis = open_redis(url)
-    calm_collector()
+    Collector()
     publish(store, WORKFLOW, now_ms=0)
     engine = Engine(store, RqDispatcher(redis, "stepwell"), "bench", lease_ms=60_000)
     starts = [event(device, 0, "Seen") for device in range(options.devices)]

@@ -400,6 +400,9 @@ class Partition:
                 raise
             except Exception as again:  # noqa: BLE001 - another instance, or the quarantine itself
                 failed, error = turn, again
+            finally:
+                for told in poison.values():
+                    told.__traceback__ = None  # it holds the turn, which holds it
         return error
 
     def _set_apart(
@@ -421,6 +424,7 @@ class Partition:
             return again
         error = again
         log.error("a record made the engine fail and is set apart", exc_info=error)
+        error.__traceback__ = None  # it holds the turn that failed
         turn = Turn(batch, now_ms)
         try:
             poisoned(turn, error)

@@ -3,7 +3,6 @@
 While the store is away the engine keeps trying; it holds nothing that is not in the store.
 """
 
-import gc
 import logging
 import os
 import socket
@@ -14,6 +13,7 @@ from stepwell_schemas.settings import Settings
 from stepwell_store.errors import StoreError, StoreUnavailable
 from stepwell_store.open import open_redis, open_store, queue_url
 
+from stepwell_engine.collecting import Collector
 from stepwell_engine.dispatch import RqDispatcher
 from stepwell_engine.loop import Engine
 
@@ -42,10 +42,10 @@ def run_engine(settings: Settings, stop: threading.Event) -> None:
         retention_days=settings.event_retention_days,
         cache_bytes=settings.engine_cache_mib * 1_048_576,
     )
-    calm_collector()
+    collector = Collector()
     log.info("engine %s runs", owner)
     try:
-        _repeat(engine, stop)
+        _repeat(engine, stop, collector)
         engine.drain()
     except StoreUnavailable as error:
         log.warning("the store is away while stopping; leases run out by themselves: %s", error)
@@ -54,19 +54,14 @@ def run_engine(settings: Settings, stop: threading.Event) -> None:
         redis.close()
 
 
-def calm_collector() -> None:
-    """A batch makes thousands of short-lived values without cycles; looking for cycles that often costs a tenth."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-
-
-def _repeat(engine: Engine, stop: threading.Event) -> None:
+def _repeat(engine: Engine, stop: threading.Event, collector: Collector) -> None:
     pause = FIRST_PAUSE_SECONDS
     while not stop.is_set():
         try:
-            engine.step()
+            applied = engine.step()
             pause = FIRST_PAUSE_SECONDS
+            if not applied:
+                collector.idle()
             if not engine.owned:
                 stop.wait(IDLE_SECONDS)
         except StoreError as error:

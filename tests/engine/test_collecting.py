@@ -1,0 +1,89 @@
+"""Cyclic garbage: when it is looked for in an engine, and that the engine itself makes none."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from engine_world import World
+from stepwell_engine import execution
+from stepwell_engine.collecting import ALL_SECONDS, NEVER, Collector
+from stepwell_engine.turn import Turn
+from stepwell_interpreter.decide import decide
+
+LISTENER = """
+id: listener
+version: 1.0.0
+events: {Go: {}}
+start: {on: [Go], input: {}}
+startAt: Wait
+states:
+  Wait: {type: wait, event: Go, timeout: PT1H, timeoutNext: Done, resultPath: null, next: Wait}
+  Done: {type: succeed}
+"""
+
+
+class Ring:
+    """Garbage that only the collector finds."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def collecting() -> Iterator[None]:
+    """The collector of this process as it was."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.enable()
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+def push_to_three(world: World) -> None:
+    for number in range(3):
+        world.push(f"device-{number}", "Go")
+    assert world.run() == 3
+
+
+@pytest.mark.usefixtures("collecting")
+def test_all_values_are_looked_at_only_when_there_is_nothing_to_do_and_seldom() -> None:
+    now = 1_000.0
+    collector = Collector(lambda: now)
+    assert gc.get_threshold()[2] == NEVER
+    gc.disable()
+    gone = weakref.ref(Ring())
+    collector.idle()
+    assert gone() is not None
+    now += ALL_SECONDS
+    collector.idle()
+    assert gone() is None
+
+
+@pytest.mark.usefixtures("collecting")
+@pytest.mark.parametrize("broken", ["nothing", "one instance", "every try"])
+def test_a_turn_goes_with_its_batch_whatever_has_failed_in_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    caplog.set_level("CRITICAL", logger="stepwell.engine")  # what is captured holds tracebacks
+
+    def failing(*given: Any) -> Any:
+        if broken == "every try" or given[1].device == "device-1":
+            raise RuntimeError("made to fail")
+        return decide(*given)
+
+    def failing_too(*given: Any) -> Any:
+        raise RuntimeError("and this, too")
+
+    world = World(partitions=1)
+    world.deploy(LISTENER)
+    push_to_three(world)
+    if broken != "nothing":
+        monkeypatch.setattr(execution, "decide", failing)
+    if broken == "every try":
+        monkeypatch.setattr("stepwell_engine.quarantine.set_apart", failing_too)
+    gc.collect()
+    gc.disable()
+    push_to_three(world)
+    assert not [value for value in gc.get_objects() if isinstance(value, Turn)]
