@@ -17,7 +17,7 @@ from pathlib import Path
 import orjson
 from redis import Redis
 from stepwell_engine.catalog import publish
-from stepwell_engine.collecting import Collector
+from stepwell_engine.collecting import calm_collector
 from stepwell_engine.dispatch import RqDispatcher
 from stepwell_engine.loop import Engine
 from stepwell_schemas.settings import Settings
@@ -133,7 +133,7 @@ def run(url: str, options: argparse.Namespace) -> None:
     settings = Settings(store_url=url)
     store = open_store(settings)
     redis = open_redis(url)
-    Collector()
+    calm_collector()
     publish(store, WORKFLOW, now_ms=0)
     engine = Engine(store, RqDispatcher(redis, "stepwell"), "bench", lease_ms=60_000)
     starts = [event(device, 0, "Seen") for device in range(options.devices)]

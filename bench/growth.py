@@ -14,7 +14,7 @@ from events import WORKFLOW, drain, event, push, server_seconds
 from redis import Redis
 from served import applied, engine_process, served, wait_until
 from stepwell_engine.catalog import publish
-from stepwell_engine.collecting import Collector
+from stepwell_engine.collecting import calm_collector
 from stepwell_engine.dispatch import RqDispatcher
 from stepwell_engine.loop import Engine
 from stepwell_store.protocol import Store
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="up to a million instances, 10,000 entries")
     parser.add_argument("--quick", action="store_true", help="the default")
     options = parser.parse_args()
-    Collector()
+    calm_collector()
     with served() as (_, store, redis):
         engine = prepared(store, redis)
         known = 0

@@ -13,7 +13,7 @@ from events import WORKFLOW, drain, event, push, server_seconds
 from redis import Redis
 from served import served
 from stepwell_engine.catalog import publish
-from stepwell_engine.collecting import Collector
+from stepwell_engine.collecting import calm_collector
 from stepwell_engine.dispatch import Job
 from stepwell_engine.loop import Engine
 from stepwell_schemas.catalog import ActivityDescription
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="10,000 items, 1,000 devices x 200 events")
     parser.add_argument("--quick", action="store_true", help="the default")
     options = parser.parse_args()
-    Collector()
+    calm_collector()
     items = [options.items // 10, options.items, *([10_000] if options.full else [])]
     for count in sorted(set(items)):
         with served() as (_, store, redis):

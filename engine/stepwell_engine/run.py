@@ -13,7 +13,7 @@ from stepwell_schemas.settings import Settings
 from stepwell_store.errors import StoreError, StoreUnavailable
 from stepwell_store.open import open_redis, open_store, queue_url
 
-from stepwell_engine.collecting import Collector
+from stepwell_engine.collecting import calm_collector
 from stepwell_engine.dispatch import RqDispatcher
 from stepwell_engine.loop import Engine
 
@@ -42,10 +42,10 @@ def run_engine(settings: Settings, stop: threading.Event) -> None:
         retention_days=settings.event_retention_days,
         cache_bytes=settings.engine_cache_mib * 1_048_576,
     )
-    collector = Collector()
+    calm_collector()
     log.info("engine %s runs", owner)
     try:
-        _repeat(engine, stop, collector)
+        _repeat(engine, stop)
         engine.drain()
     except StoreUnavailable as error:
         log.warning("the store is away while stopping; leases run out by themselves: %s", error)
@@ -54,14 +54,12 @@ def run_engine(settings: Settings, stop: threading.Event) -> None:
         redis.close()
 
 
-def _repeat(engine: Engine, stop: threading.Event, collector: Collector) -> None:
+def _repeat(engine: Engine, stop: threading.Event) -> None:
     pause = FIRST_PAUSE_SECONDS
     while not stop.is_set():
         try:
-            applied = engine.step()
+            engine.step()
             pause = FIRST_PAUSE_SECONDS
-            if not applied:
-                collector.idle()
             if not engine.owned:
                 stop.wait(IDLE_SECONDS)
         except StoreError as error:

@@ -1,14 +1,13 @@
 """Cyclic garbage: when it is looked for in an engine, and that the engine itself makes none."""
 
 import gc
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from engine_world import World
 from stepwell_engine import execution
-from stepwell_engine.collecting import ALL_SECONDS, NEVER, Collector
+from stepwell_engine.collecting import FEW, MANY, WORTH, calm_collector
 from stepwell_engine.turn import Turn
 from stepwell_interpreter.decide import decide
 
@@ -34,8 +33,9 @@ class Ring:
 @pytest.fixture
 def collecting() -> Iterator[None]:
     """The collector of this process as it was."""
-    thresholds = gc.get_threshold()
+    thresholds, callbacks = gc.get_threshold(), list(gc.callbacks)
     yield
+    gc.callbacks[:] = callbacks
     gc.enable()
     gc.unfreeze()
     gc.set_threshold(*thresholds)
@@ -48,17 +48,20 @@ def push_to_three(world: World) -> None:
 
 
 @pytest.mark.usefixtures("collecting")
-def test_all_values_are_looked_at_only_when_there_is_nothing_to_do_and_seldom() -> None:
-    now = 1_000.0
-    collector = Collector(lambda: now)
-    assert gc.get_threshold()[2] == NEVER
+def test_looks_that_find_nothing_become_seldom_and_often_again_when_there_is_garbage() -> None:
+    calm_collector()
     gc.disable()
-    gone = weakref.ref(Ring())
-    collector.idle()
-    assert gone() is not None
-    now += ALL_SECONDS
-    collector.idle()
-    assert gone() is None
+    for _ in range(MANY // WORTH + 1):
+        Ring()
+    gc.collect(0)
+    assert gc.get_threshold() == (FEW, 20, 50)
+    seen = []
+    for _ in range(10):
+        gc.collect(0)
+        seen.append(gc.get_threshold()[0])
+    assert seen == sorted(seen)
+    assert seen[0] > FEW
+    assert seen[-1] == MANY
 
 
 @pytest.mark.usefixtures("collecting")
