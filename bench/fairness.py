@@ -15,7 +15,7 @@ import time
 import orjson
 from latency import _last, _milliseconds
 from redis import Redis
-from served import applied, engine_process, percentiles, resident_bytes, served, wait_until
+from served import applied, engine_process, percentiles, resident_bytes, rewrite_log, served, wait_until
 from stepwell_engine.catalog import publish
 from stepwell_ingress.door import Door
 from stepwell_ingress.errors import DoorBusy
@@ -74,6 +74,7 @@ def latencies(
     store: Store, redis: Redis, rate: float, seconds: float, loud: str | None, sources: int
 ) -> list[float]:
     """Milliseconds of each event of the quiet devices."""
+    rewrite_log(redis)
     before, marks = applied(store), {n: _last(redis, n) for n in range(store.partitions)}
     accepted: dict[str, int] = {}
     started, round_seconds, sent, owed = time.monotonic(), 1 / 50, 0, 0.0

@@ -80,3 +80,11 @@ def percentiles(values: Sequence[float]) -> str:
     ordered = sorted(values)
     at = [ordered[min(len(ordered) - 1, int(len(ordered) * part))] for part in (0.5, 0.99, 0.999)]
     return "p50 {:.0f} ms   p99 {:.0f} ms   p99.9 {:.0f} ms".format(*at)
+
+
+def rewrite_log(redis: Redis) -> None:
+    """So that the server does not begin to rewrite it, which takes a core, just while something is measured."""
+    redis.config_set("auto-aof-rewrite-percentage", 0)
+    wait_until(lambda: not redis.info("persistence")["aof_rewrite_in_progress"], 300)
+    redis.bgrewriteaof()
+    wait_until(lambda: not redis.info("persistence")["aof_rewrite_in_progress"], 300)

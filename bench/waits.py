@@ -16,7 +16,16 @@ import orjson
 from events import padding
 from latency import latencies
 from redis import Redis
-from served import applied, engine_process, percentiles, processor_seconds, resident_bytes, served, wait_until
+from served import (
+    applied,
+    engine_process,
+    percentiles,
+    processor_seconds,
+    resident_bytes,
+    rewrite_log,
+    served,
+    wait_until,
+)
 from stepwell_engine.catalog import publish
 from stepwell_store.protocol import Store
 
@@ -143,13 +152,6 @@ def signals(
     )
     shown = " ".join(f"{rate:,.0f}" for rate in rates)
     print(f"signals at {waits:>10,} waits   {shown} /s, to {among:,} of them   ({each} each)")
-
-
-def rewrite_log(redis: Redis) -> None:
-    """So that the server does not begin to rewrite it, which takes a core, just while something is measured."""
-    wait_until(lambda: not redis.info("persistence")["aof_rewrite_in_progress"], 300)
-    redis.bgrewriteaof()
-    wait_until(lambda: not redis.info("persistence")["aof_rewrite_in_progress"], 300)
 
 
 def _pids(redis: Redis, engine: "subprocess.Popen[bytes]") -> dict[str, int]:

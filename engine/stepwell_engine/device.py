@@ -10,10 +10,13 @@ from typing import Any
 import orjson
 from stepwell_schemas import device_record
 
+SIZES = 128
+"""Accumulated events whose sizes are read at once, or kept at hand."""
+
 
 @dataclass(slots=True)
 class Device:
-    """One device. `kept` counts the unconsumed events by type; `sizes` is known only where it was needed."""
+    """One device. `kept` counts the unconsumed events by type."""
 
     id: str
     next: int = 1
@@ -29,8 +32,8 @@ class Device:
     """instance -> definition; a child workflow's definition is marked by a leading "^"."""
     ended: dict[str, str] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
-    sizes: deque[tuple[int, int, int]] | None = None
-    """(sequence, bytes, received_ms) of every accumulated event, oldest first."""
+    oldest: deque[tuple[int, int, int]] | None = None
+    """(sequence, bytes, received_ms) of the oldest accumulated events, known only where it was needed."""
 
     @property
     def count(self) -> int:
@@ -42,7 +45,7 @@ class Device:
         return Device(
             self.id, self.next, self.first, self.bytes, self.dropped, self.rejected, self.oldest_ms, self.first_ms,
             self.last_ms, self.last_sequence, dict(self.running), dict(self.ended), dict(self.kept),
-            None if self.sizes is None else self.sizes.copy(),
+            None if self.oldest is None else self.oldest.copy(),
         )  # fmt: skip
 
     def append(self, size: int, received_ms: int) -> int:
@@ -54,19 +57,21 @@ class Device:
             self.first_ms = received_ms
         if self.oldest_ms is None:
             self.oldest_ms = received_ms
-        if self.sizes is not None:
-            self.sizes.append((sequence, size, received_ms))
+        if self.oldest is not None and len(self.oldest) < SIZES:
+            before = self.oldest[-1][0] if self.oldest else self.first - 1
+            if before == sequence - 1:  # nothing between them is unknown
+                self.oldest.append((sequence, size, received_ms))
         return sequence
 
     def drop_before(self, first: int) -> int:
-        """Forget events below `first`; how many there were. Needs `sizes`."""
-        assert self.sizes is not None
+        """Forget events below `first`; how many there were. All of those, and the next, are in `oldest`."""
+        assert self.oldest is not None
         count = 0
-        while self.sizes and self.sizes[0][0] < first:
-            self.bytes -= self.sizes.popleft()[1]
+        while self.oldest and self.oldest[0][0] < first:
+            self.bytes -= self.oldest.popleft()[1]
             count += 1
         self.first = min(max(self.first, first), self.next)
-        self.oldest_ms = self.sizes[0][2] if self.sizes else None
+        self.oldest_ms = self.oldest[0][2] if self.oldest else None
         return count
 
     def keep(self, event_type: str) -> None:

@@ -186,7 +186,7 @@ def _make_room(turn: Turn, device: Device, limits: Accumulator, size: int, reten
     if limits.overflow != "dropOldest" or size > limits.max_bytes:
         return "reject" if limits.overflow == "dropOldest" else limits.overflow
     first, count, kept = device.first, device.count, device.bytes
-    for n, event_size, _ in turn.batch.sizes(device):
+    for n, event_size, _ in turn.batch.each_oldest(device):
         if count < limits.max_events and kept + size <= limits.max_bytes:
             break
         first, count, kept = n + 1, count - 1, kept - event_size
@@ -195,7 +195,7 @@ def _make_room(turn: Turn, device: Device, limits: Accumulator, size: int, reten
 
 
 def _first_since(turn: Turn, device: Device, since_ms: int) -> int:
-    for n, _, received_ms in turn.batch.sizes(device):
+    for n, _, received_ms in turn.batch.each_oldest(device):
         if received_ms >= since_ms:
             return n
     return device.next
@@ -207,7 +207,7 @@ def _expire(turn: Turn, device: Device, first: int, reason: str) -> None:
             device.take(event.type)
             key = event_key(event.source, event.id)
             turn.dispositions.append(Disposition(event, key, "expired", turn.now_ms, n, reason=reason))
-    turn.batch.sizes(device)
+    turn.batch.oldest(device, first)
     device.dropped += device.drop_before(first)
     turn.dropped[device.id] = first
 
@@ -224,7 +224,7 @@ def clear(turn: Turn, device_id: str, up_to: int) -> int:
         device.take(event.type)
         key = event_key(event.source, event.id)
         turn.dispositions.append(Disposition(event, key, "cleared", turn.now_ms, n))
-    turn.batch.sizes(device)
+    turn.batch.oldest(device, first)
     count = device.drop_before(first)
     turn.dropped[device_id] = first
     return count

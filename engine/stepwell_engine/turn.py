@@ -18,7 +18,7 @@ from stepwell_store.errors import CorruptValue
 from stepwell_store.protocol import Commit, Wanted
 
 from stepwell_engine import device as devices
-from stepwell_engine.device import Device
+from stepwell_engine.device import SIZES, Device
 from stepwell_engine.kept import Events, KeptEvents, in_order
 
 Value = TypeVar("Value")
@@ -210,16 +210,26 @@ class Batch:
         offered, taken = self.offers.get(device, {}), self.taken.get(device, set())
         return in_order(self.stored[device], offered, taken, self.writes.dropped.get(device, 0))
 
-    def sizes(self, device: Device) -> deque[tuple[int, int, int]]:
+    def each_oldest(self, device: Device) -> Iterator[tuple[int, int, int]]:
         """(sequence, bytes, received_ms) of a device's accumulated events, oldest first."""
-        if device.sizes is None:
-            stored = self._loader.sizes(self.partition, device.id)
-            fresh = [
-                (n, len(body), orjson.loads(body)["received"])
-                for n, body in self.writes.accumulated.get(device.id, ())
-            ]
-            device.sizes = deque(entry for entry in (*stored, *fresh) if entry[0] >= device.first)
-        return device.sizes
+        place = 0
+        while place < len(known := self.oldest(device, device.first + place)):
+            yield known[place]
+            place += 1
+
+    def oldest(self, device: Device, through: int) -> deque[tuple[int, int, int]]:
+        """The same up to a sequence at least, where there are so many."""
+        known = device.oldest = deque() if device.oldest is None else device.oldest
+        while (last := known[-1][0] if known else device.first - 1) < min(through, device.next - 1):
+            found = self._loader.sizes(self.partition, device.id, last, SIZES)
+            if len(found) < SIZES:
+                last = found[-1][0] if found else last
+                fresh = self.writes.accumulated.get(device.id, ())
+                found += [(n, *_size(body)) for n, body in fresh if n > last]
+            if not found:
+                break
+            known.extend(found)
+        return known
 
     def new_seed(self) -> str:
         """The randomness of a new instance: 32 hex digits."""
@@ -340,10 +350,14 @@ class Loader:
             self.kept.put(device, known, sum(len(raw) for _, raw in found))
         return known
 
-    def sizes(self, partition: int, device: str) -> list[tuple[int, int, int]]:
+    def sizes(self, partition: int, device: str, after: int, limit: int) -> list[tuple[int, int, int]]:
         self._confirm()
-        events = self._store.device_events(partition, device, 0, 1_000_000)
-        return [(n, len(raw), orjson.loads(raw)["received"]) for n, raw in events]
+        return [(n, *_size(body)) for n, body in self._store.device_events(partition, device, after, limit)]
+
+
+def _size(body: bytes) -> tuple[int, int]:
+    """Bytes and received_ms of an accumulated event."""
+    return len(body), orjson.loads(body)["received"]
 
 
 def decode_instance(id: str, raw: bytes) -> Instance:
