@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from stepwell_engine.catalog import publish
 from stepwell_engine.dispatch import Job
+from stepwell_engine.intake import USUAL_PACE, Pace
 from stepwell_engine.loop import Engine
 from stepwell_schemas import instance as instances
 from stepwell_schemas.catalog import ActivityDescription
@@ -43,8 +44,8 @@ class World:
         self.engine = self.another_engine("one")
         self._ids = itertools.count(1)
 
-    def another_engine(self, owner: str) -> Engine:
-        return Engine(self.store, self.workers, owner, now_ms=lambda: self.now_ms)
+    def another_engine(self, owner: str, pace: Pace = USUAL_PACE) -> Engine:
+        return Engine(self.store, self.workers, owner, now_ms=lambda: self.now_ms, pace=pace)
 
     def activities(self, *names: str, **details: Any) -> None:
         self.store.publish_activities([ActivityDescription(name=name, **details) for name in names])

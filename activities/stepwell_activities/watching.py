@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from redis import Redis
+from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError
 
 from stepwell_activities.hands import Hands, Shown
@@ -22,6 +23,9 @@ log = logging.getLogger("stepwell.worker")
 
 BLOCK_SECONDS = 60
 """A little longer than any sleep of ours, so that an answer is seldom thrown away."""
+
+UNBLOCK_SECONDS = 0.005
+UNBLOCK_TRIES = 200
 
 
 class QueueWatcher:
@@ -62,15 +66,21 @@ class QueueWatcher:
             if self._hands is None or not self._asked:
                 return
             try:
-                with self._client.pipeline(transaction=False) as pipeline:
-                    for _, number in self._asked.values():
-                        pipeline.client_unblock(number)
-                    pipeline.execute()
-                for queue in list(self._asked):
+                for queue, (connection, number) in list(self._asked.items()):
+                    self._unblock(connection, number)
                     self._answer(queue)
             except RedisError as error:
                 log.info("cannot end the wait for jobs in order: %s", error)
                 self.close()
+
+    def _unblock(self, connection: Any, number: int) -> None:
+        """End a wait, or see that it has ended. On its own connection the word may overtake what it is to end."""
+        for _ in range(UNBLOCK_TRIES):
+            if self._client.client_unblock(number):
+                return
+            if select.select([_descriptor(connection)], [], [], UNBLOCK_SECONDS)[0]:
+                return
+        raise Disconnected(f"the server knows of no wait on connection {number}")
 
     def close(self) -> None:
         """Drop the connections."""

@@ -9,6 +9,7 @@ Without a loop of its own, `ForkingWorker` runs each attempt in a child that may
 import select
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -313,7 +314,8 @@ class StepwellWorker(SimpleWorker):
         now, back = time.monotonic(), 0
         if now >= self._next_recovery:
             if not self.connection.exists(self.key):  # it ran out while we could not reach RQ
-                self.register_birth()  # type: ignore[no-untyped-call] # rq is partly untyped
+                with suppress(ValueError):  # a sign of life came in between
+                    self.register_birth()  # type: ignore[no-untyped-call] # rq is partly untyped
             known = tools.bench.in_hand() + [job.id for job in self._finished.jobs]
             back = tools.taker.recover(known)
             self._next_recovery = now + RECOVERY_SECONDS
@@ -363,7 +365,10 @@ class StepwellWorker(SimpleWorker):
             self.teardown()  # type: ignore[no-untyped-call] # rq is partly untyped
         except redis.exceptions.RedisError as error:
             self.log.error("Worker %s: cannot leave RQ's books: %s", self.name, error)
-            self.unsubscribe()  # type: ignore[no-untyped-call] # rq is partly untyped
+            with suppress(redis.exceptions.RedisError):
+                self.unsubscribe()  # type: ignore[no-untyped-call] # rq is partly untyped
+            if self.pubsub_thread is not None:
+                self.pubsub_thread.stop()
 
 
 class ForkingWorker(Worker):

@@ -262,11 +262,13 @@ class Partition:
         self.revision += 1
         self.inbox = commit.inbox
         self._on_its_way = commit.seen
-        armed = [due_ms for due_ms in commit.timers.values() if due_ms is not None]
-        if armed:
-            first = min(armed)
-            self.next_due_ms = first if self.next_due_ms is None else min(first, self.next_due_ms)
+        self.expect_timers(commit)
         batch.remember()
+
+    def expect_timers(self, commit: Commit) -> None:
+        """The first timer may be one that this commit arms."""
+        if armed := [due_ms for due_ms in commit.timers.values() if due_ms is not None]:
+            self.next_due_ms = min(armed if self.next_due_ms is None else [*armed, self.next_due_ms])
 
     def confirmed(self, commit: Commit, batch: Batch, next_due_ms: int | None) -> None:
         """The commit is durable. The batch after it has not been remembered yet."""

@@ -207,7 +207,7 @@ def _expire(turn: Turn, device: Device, first: int, reason: str) -> None:
             device.take(event.type)
             key = event_key(event.source, event.id)
             turn.dispositions.append(Disposition(event, key, "expired", turn.now_ms, n, reason=reason))
-    turn.batch.oldest(device, first)
+    turn.batch.know_oldest(device, first)
     device.dropped += device.drop_before(first)
     turn.dropped[device.id] = first
 
@@ -224,7 +224,7 @@ def clear(turn: Turn, device_id: str, up_to: int) -> int:
         device.take(event.type)
         key = event_key(event.source, event.id)
         turn.dispositions.append(Disposition(event, key, "cleared", turn.now_ms, n))
-    turn.batch.oldest(device, first)
+    turn.batch.know_oldest(device, first)
     count = device.drop_before(first)
     turn.dropped[device_id] = first
     return count

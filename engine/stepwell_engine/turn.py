@@ -213,23 +213,29 @@ class Batch:
     def each_oldest(self, device: Device) -> Iterator[tuple[int, int, int]]:
         """(sequence, bytes, received_ms) of a device's accumulated events, oldest first."""
         place = 0
-        while place < len(known := self.oldest(device, device.first + place)):
-            yield known[place]
+        while place < len(device.oldest or ()) or self._know_more(device):
+            assert device.oldest is not None
+            yield device.oldest[place]
             place += 1
 
-    def oldest(self, device: Device, through: int) -> deque[tuple[int, int, int]]:
-        """The same up to a sequence at least, where there are so many."""
+    def know_oldest(self, device: Device, through: int) -> None:
+        """Know the same up to a sequence at least, where there are so many."""
+        while (not device.oldest or device.oldest[-1][0] < through) and self._know_more(device):
+            pass
+
+    def _know_more(self, device: Device) -> bool:
+        """Whether there are accumulated events behind those whose sizes are known; some of them are then, too."""
         known = device.oldest = deque() if device.oldest is None else device.oldest
-        while (last := known[-1][0] if known else device.first - 1) < min(through, device.next - 1):
-            found = self._loader.sizes(self.partition, device.id, last, SIZES)
-            if len(found) < SIZES:
-                last = found[-1][0] if found else last
-                fresh = self.writes.accumulated.get(device.id, ())
-                found += [(n, *_size(body)) for n, body in fresh if n > last]
-            if not found:
-                break
-            known.extend(found)
-        return known
+        last = known[-1][0] if known else device.first - 1
+        if last >= device.next - 1:
+            return False
+        found = self._loader.sizes(self.partition, device.id, last, SIZES)
+        if len(found) < SIZES:
+            last = found[-1][0] if found else last
+            fresh = self.writes.accumulated.get(device.id, ())
+            found += [(n, *_size(body)) for n, body in fresh if n > last]
+        known.extend(found)
+        return bool(found)
 
     def new_seed(self) -> str:
         """The randomness of a new instance: 32 hex digits."""

@@ -7,11 +7,6 @@ from stepwell_schemas.instance import Frame, Instance
 from stepwell_interpreter.task import HEARTBEAT_TIMER
 
 
-def open_types(instance: Instance) -> frozenset[str]:
-    """The event types that an open wait asks for."""
-    return frozenset([wait.type for frame in instance.frames.values() for wait in frame.waits])
-
-
 def waits_for(instance: Instance, event_type: str) -> bool:
     """Whether an open wait asks for events of this type."""
     for frame in instance.frames.values():

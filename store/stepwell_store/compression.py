@@ -131,7 +131,7 @@ def _compress_at(level: int) -> Callable[[bytes], bytes]:
         level, format=FORMAT_ZSTD1_MAGICLESS, write_checksum=0, write_dict_id=0
     )
     words = _dictionary(_WORDS)
-    words.precompute_compress(compression_params=parameters)
+    words.precompute_compress(level=level)
     compress: Callable[[bytes], bytes] = ZstdCompressor(
         dict_data=words, compression_params=parameters
     ).compress

@@ -187,9 +187,13 @@ class RedisReading(Linked):
         head = self._link.command("LINDEX", key, 0)
         if head is None or limit < 1:
             return []
-        start = max(0, after + 1 - read_event(head)[0])
-        found = [read_event(item) for item in self._link.command("LRANGE", key, start, start + limit - 1)]
-        return [item for item in found if item[0] > after]
+        before = max(0, after - read_event(head)[0])
+        found = [read_event(item) for item in self._link.command("LRANGE", key, before, before + limit)]
+        if before and (
+            not found or found[0][0] != after
+        ):  # some are missing: they do not stand where they would
+            found = [read_event(item) for item in self._link.command("LRANGE", key, 0, -1)]
+        return [item for item in found if item[0] > after][:limit]
 
     # -- events --------------------------------------------------------------------------------------------
 

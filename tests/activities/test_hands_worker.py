@@ -12,6 +12,7 @@ from stepwell_activities.attempt import Outcome
 from stepwell_activities.decorator import activity
 from stepwell_activities.hands import Hands
 from stepwell_activities.taking import Finished, Taker
+from stepwell_activities.watching import QueueWatcher
 from stepwell_activities.worker import StepwellWorker
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.errors import StoreUnavailable
@@ -341,3 +342,26 @@ def test_a_job_with_a_partition_that_is_none_is_refused_and_the_worker_goes_on(
     bench.connection.delete(f"rq:job:{poison}")
     thread.join(60)
     assert runs.names == ["first"]
+
+
+def test_a_word_that_overtakes_the_wait_it_is_to_end_is_said_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="stepwell.worker")
+    hands, ask = bench.hands("one"), Hands.ask
+    late: list[threading.Timer] = []
+
+    def ask_late(self: Hands, *given: Any) -> None:
+        late.append(threading.Timer(0.05, ask, (self, *given)))
+        late[-1].start()
+
+    monkeypatch.setattr(Hands, "ask", ask_late)
+    [token] = offer(bench.store, "number", {"n": 1})
+    with QueueWatcher(bench.connection, [bench.queue], hands) as watcher:
+        assert watcher.wait(0.001) is None
+        watcher.release()
+        bench.hand_out(token)
+        assert (bench.queued(), bench.in_hand(hands)) == ([token], [])
+    for timer in late:
+        timer.join()
+    assert "cannot end the wait" not in caplog.text

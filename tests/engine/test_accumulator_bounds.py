@@ -107,3 +107,19 @@ def test_a_full_accumulator_is_read_a_little_at_a_time(monkeypatch: pytest.Monke
     assert reads == [SIZES]
     monkeypatch.undo()
     assert assert_true_record(world).count == 1_000
+
+
+@pytest.mark.parametrize(("old", "missing"), [(300, 1), (140, 1), (300, 200)])
+def test_events_that_somebody_took_out_of_the_store_cost_no_others(old: int, missing: int) -> None:
+    world = new_world("maxEvents: 5000")
+    for count, days in ((old, 6), (50, 3)):
+        for _ in range(count):
+            world.push("device", "Tick", {"taken": False})
+        world.run()
+        world.advance(days * 86_400)
+    del world.store._parts[0].accumulated["device"][:missing]
+    world.push("device", "Tick", {"taken": False})
+    world.run()
+    record, events = stored(world)
+    assert len(events) == 51
+    assert record.first == events[0][0]

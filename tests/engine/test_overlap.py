@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from engine_world import World
-from stepwell_engine.intake import USUAL_PACE
+from stepwell_engine.intake import USUAL_PACE, Pace
 from stepwell_engine.partition import Partition
 from stepwell_store.memory_lane import MemoryLane, Request
 
@@ -51,3 +51,43 @@ def test_no_commit_is_waited_for_while_there_is_more_to_decide(monkeypatch: pyte
     assert {course[at + 1] for at in before} == {"decided"}
     world.run()
     assert sum(instance.revision for instance in world.instances()) == USUAL_PACE.most * 5
+
+
+TIMED = """
+id: timed
+version: 1.0.0
+events: {Seen: {}, Tick: {}, Never: {}}
+start: {on: [Seen], input: {}}
+startAt: Listen
+states:
+  Listen: {type: wait, event: Tick, timeout: PT1S, timeoutNext: Late, resultPath: null, next: InTime}
+  InTime: {type: wait, event: Never, timeout: P1D, timeoutNext: Done, resultPath: null, next: Done}
+  Late: {type: wait, event: Never, timeout: P1D, timeoutNext: Done, resultPath: null, next: Done}
+  Done: {type: succeed}
+"""
+
+
+def test_a_timer_of_the_batch_on_its_way_goes_before_an_event_that_came_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(partitions=1)
+    world.deploy(TIMED)
+    engine = world.another_engine("one", pace=Pace(ahead_from=1))
+    engine.step(block_ms=0)
+    load = MemoryLane.load
+
+    def slow(self: MemoryLane, *given: Any) -> Any:
+        """The first time the store takes three seconds; an event comes two seconds after the wait has opened."""
+        monkeypatch.setattr(MemoryLane, "load", load)
+        answer = load(self, *given)
+        world.advance(2)
+        world.push("device", "Tick")
+        world.push("other", "Seen")
+        world.advance(1)
+        return answer
+
+    monkeypatch.setattr(MemoryLane, "load", slow)
+    world.push("device", "Seen")
+    world.run(engine)
+    states = {instance.device: instance.frames["0"].state for instance in world.instances()}
+    assert states["device"] == "Late"

@@ -127,3 +127,13 @@ def test_more_devices_than_one_call_of_a_script_can_name_are_loaded_at_once(stor
     names = [f"d{number}" for number in range(9_000)]
     own(store).commit(devices=dict.fromkeys(names[::2], b"D"))
     assert own(store).load(devices=names).devices.keys() == set(names[::2])
+
+
+def test_events_behind_missing_ones_are_read_too(store: Store) -> None:
+    owner = own(store)
+    left = [2, 3, 6, 7, 11]
+    owner.commit(accumulated={"dev": [(n, b"%d" % n) for n in left]})
+    for after in range(12):
+        for limit in (1, 2, 10):
+            found = [n for n, _ in store.device_events(0, "dev", after, limit)]
+            assert found == [n for n in left if n > after][:limit], (after, limit)
