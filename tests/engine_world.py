@@ -16,6 +16,17 @@ from stepwell_store.memory_store import MemoryStore
 from stepwell_store.partition import partition_of
 
 T0 = 1_800_000_000_000
+LISTENER = """
+id: listener
+version: 1.0.0
+events: {Begin: {}, Tick: {}}
+start: {on: [Begin], input: {}}
+startAt: Listen
+states:
+  Listen: {type: wait, event: Tick, timeout: P30D, timeoutNext: Done, resultPath: null, next: Listen}
+  Done: {type: succeed}
+"""
+"""Begins once per device and takes every tick."""
 
 
 class PlayedWorkers:

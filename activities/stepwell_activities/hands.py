@@ -6,6 +6,7 @@ job in hands for too long may put it back: a result whose job is not in hand any
 """
 
 import hashlib
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from stepwell_activities.taking import (
     WORKER_KEY,
     Claiming,
 )
+
+log = logging.getLogger("stepwell.worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +209,11 @@ class Hand:
             if self._state == "claimed":
                 return False
             if self._state == "in hand":
-                _, self.more = patiently(
+                counts, self.more = patiently(
                     lambda: self._hands.finish(self._queue, self._id, outcome), "report results"
                 )
+                if not counts:
+                    log.info("a result of attempt %s is not wanted from here, or there already", self._id)
                 self._state = "finished"
             return True
 

@@ -26,6 +26,7 @@ BLOCK_SECONDS = 60
 
 UNBLOCK_SECONDS = 0.005
 UNBLOCK_TRIES = 200
+"""So many of those, a second in all: a wait that was sent is known to the server by then, or never will be."""
 
 
 class QueueWatcher:

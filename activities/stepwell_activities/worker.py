@@ -366,9 +366,13 @@ class StepwellWorker(SimpleWorker):
         except redis.exceptions.RedisError as error:
             self.log.error("Worker %s: cannot leave RQ's books: %s", self.name, error)
             with suppress(redis.exceptions.RedisError):
-                self.unsubscribe()  # type: ignore[no-untyped-call] # rq is partly untyped
-            if self.pubsub_thread is not None:
-                self.pubsub_thread.stop()
+                self.unsubscribe()
+
+    def unsubscribe(self) -> None:
+        """As RQ's, which says stop only after the word that wakes the listener: it may sleep on for a minute."""
+        if self.pubsub_thread is not None:
+            self.pubsub_thread.stop()
+        super().unsubscribe()  # type: ignore[no-untyped-call] # rq is partly untyped
 
 
 class ForkingWorker(Worker):

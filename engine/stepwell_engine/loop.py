@@ -245,7 +245,7 @@ class Engine:
             self._sweeper.postpone(partition.number, commit)
             if self._handing is not None and batch.outbox:
                 commit.handing = self._handing(jobs_of(partition.number, batch.outbox))
-            partition.expect_timers(commit)
+            partition.expect_timers(commit)  # known before it is taken on: no later event may go before them
             decided.append(Decided(partition, commit, batch))
         # Half is packed while the store may still be busy with the batch before, half while it answers `_load`.
         for one in decided[: len(decided) // 2]:

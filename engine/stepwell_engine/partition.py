@@ -262,7 +262,7 @@ class Partition:
         self.revision += 1
         self.inbox = commit.inbox
         self._on_its_way = commit.seen
-        self.expect_timers(commit)
+        self.expect_timers(commit)  # again: the confirmation before has told the store's first one
         batch.remember()
 
     def expect_timers(self, commit: Commit) -> None:

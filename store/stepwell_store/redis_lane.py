@@ -66,7 +66,7 @@ class Awaited(Generic[Answer]):
 
 
 class Packed(NamedTuple):
-    """A batch as it goes over the wire."""
+    """A batch as it goes over the wire. `commit` is held so that its identity stays its own."""
 
     commit: Commit
     requests: list[Request]

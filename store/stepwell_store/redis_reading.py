@@ -189,9 +189,8 @@ class RedisReading(Linked):
             return []
         before = max(0, after - read_event(head)[0])
         found = [read_event(item) for item in self._link.command("LRANGE", key, before, before + limit)]
-        if before and (
-            not found or found[0][0] != after
-        ):  # some are missing: they do not stand where they would
+        if before and (not found or found[0][0] != after):
+            # Some are missing, so that the others do not stand where they would.
             found = [read_event(item) for item in self._link.command("LRANGE", key, 0, -1)]
         return [item for item in found if item[0] > after][:limit]
 

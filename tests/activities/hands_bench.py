@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from activity_world import offer
+from end_to_end.process import wait_until
 from redis import Redis
 from stepwell_activities.claiming import claiming_of
 from stepwell_activities.decorator import activity
@@ -89,5 +90,10 @@ def worker_of(bench: Bench, *functions: Any, queues: tuple[str, ...] = ("default
 
 def await_wait(bench: Bench, count: int = 1) -> None:
     """Until so many connections are blocked in the server."""
-    while sum("b" in client["flags"] for client in bench.connection.client_list()) < count:
-        threading.Event().wait(0.001)
+    wait_until(lambda: blocked(bench.connection) >= count, 30, f"{count} connections wait in the server")
+
+
+def blocked(connection: Redis) -> int:
+    """How many connections are blocked in the server."""
+    clients: Any = connection.client_list()
+    return sum("b" in client["flags"] for client in clients)

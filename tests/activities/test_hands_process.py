@@ -1,13 +1,12 @@
 """Real workers with a job in hand: killed, stopped, cut off in the moment that matters."""
 
-import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from activities.hands_bench import blocked
 from activities.worker_process import await_reports, environment, our_worker
 from activity_world import offer, reported
 from end_to_end.process import wait_until
@@ -21,31 +20,18 @@ JOBS = 60
 
 
 @pytest.fixture
-def connection(server_url: str) -> Iterator[Redis]:
-    connection = open_redis(server_url)
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
 def settings(server_url: str, namespace: str) -> dict[str, str]:
     return environment(server_url, namespace, STEPWELL_WORKER_LEASE_SECONDS="0.6")
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> dict[str, str]:
-    """The input of `sample.gate`: two FIFOs."""
-    for name in ("started", "release"):
-        os.mkfifo(tmp_path / name)
-    return {"started": str(tmp_path / "started"), "release": str(tmp_path / "release")}
 
 
 def await_idle(connection: Redis, namespace: str, workers: int = 1) -> None:
     """Until so many workers wait for jobs of the queue to be laid into their hands."""
 
     def waiting() -> bool:
-        blocked = sum("b" in client["flags"] for client in connection.client_list())
-        return blocked >= workers and connection.scard(f"rq:stepwell:handed:{namespace}-default") >= workers
+        return (
+            blocked(connection) >= workers
+            and connection.scard(f"rq:stepwell:handed:{namespace}-default") >= workers
+        )
 
     wait_until(waiting, 30, f"{workers} workers wait in the server")
 

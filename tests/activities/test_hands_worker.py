@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from activities.hands_bench import Bench, await_wait, number, run_beside, worker_of
 from activity_world import offer, reported
+from end_to_end.process import wait_until
 from stepwell_activities.attempt import Outcome
 from stepwell_activities.decorator import activity
 from stepwell_activities.hands import Hands
@@ -33,10 +35,12 @@ def test_an_idle_worker_writes_nothing_but_results(bench: Bench, monkeypatch: py
     monkeypatch.setattr(Taker, "turn", spied)
     tokens = [offer(bench.store, "number", {"n": n})[0] for n in range(3)]
 
+    def reported_before(count: int) -> bool:
+        return len(reported(bench.store)) >= count
+
     def hand_out_one_by_one() -> None:
         for count, token in enumerate(tokens):
-            while len(reported(bench.store)) < count:
-                threading.Event().wait(0.001)
+            wait_until(partial(reported_before, count), 30, f"{count} results")
             await_wait(bench)
             bench.hand_out(token)
 
@@ -55,8 +59,8 @@ def test_two_queues_are_served_in_hand_and_what_lies_behind_a_slow_body_goes_bac
     def slow() -> int:
         """Until the other queue's job is back where another worker can take it."""
         bench.hand_out(behind, queue="b")
-        while bench.queued("b") != [behind] or bench.store.claims(0, [stuck]) == {}:
-            threading.Event().wait(0.002)
+        wait_until(lambda: bench.queued("b") == [behind], 30, "the other queue's job is back")
+        wait_until(lambda: bench.store.claims(0, [stuck]), 30, "this one is claimed")
         return 1
 
     [stuck], [behind] = offer(bench.store, "slow"), offer(bench.store, "number", {"n": 2})
@@ -153,8 +157,7 @@ def test_what_went_back_as_a_body_stalled_is_another_workers(bench: Bench) -> No
 
     def stall() -> None:
         bench.hand_out(other, queue="b")  # goes into the hands
-        while bench.queued("b") != [other]:
-            threading.Event().wait(0.002)
+        wait_until(lambda: bench.queued("b") == [other], 30, "the other queue's job is back")
         bench.connection.lpop(f"rq:queue:{bench.namespace}-b")
         bench.hand_out(last, queue="a")
 
@@ -333,8 +336,8 @@ def test_a_job_with_a_partition_that_is_none_is_refused_and_the_worker_goes_on(
     def hand_out() -> None:
         await_wait(bench)
         bench.connection.rpush(f"rq:queue:{bench.queue}", poison)
-        while bench.connection.hget(f"rq:job:{poison}", "status") != b"failed":
-            threading.Event().wait(0.002)
+        status = partial(bench.connection.hget, f"rq:job:{poison}", "status")
+        wait_until(lambda: status() == b"failed", 30, "the foreign job is refused")
         bench.hand_out(token)
 
     thread = run_beside(hand_out)

@@ -28,17 +28,9 @@ from stepwell_activities.watching import QueueWatcher
 from stepwell_activities.worker import StepwellWorker, make_worker
 from stepwell_schemas.settings import Settings
 from stepwell_store.errors import StoreUnavailable
-from stepwell_store.open import open_redis
 from stepwell_store.redis_store import RedisStore
 
 Make = Callable[..., StepwellWorker]
-
-
-@pytest.fixture
-def connection(server_url: str) -> Iterator[Redis]:
-    connection = open_redis(server_url)
-    yield connection
-    connection.close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,23 +23,8 @@ LEASE = "0.3"
 
 
 @pytest.fixture
-def connection(server_url: str) -> Iterator[Redis]:
-    connection = open_redis(server_url)
-    yield connection
-    connection.close()
-
-
-@pytest.fixture
 def settings(server_url: str, namespace: str) -> dict[str, str]:
     return environment(server_url, namespace)
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> dict[str, str]:
-    """The input of `sample.gate`: two FIFOs."""
-    for name in ("started", "release"):
-        os.mkfifo(tmp_path / name)
-    return {"started": str(tmp_path / "started"), "release": str(tmp_path / "release")}
 
 
 def opened(path: str) -> str:

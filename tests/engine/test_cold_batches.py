@@ -3,18 +3,7 @@
 from typing import Any
 
 import pytest
-from engine_world import World
-
-LISTENER = """
-id: listener
-version: 1.0.0
-events: {Begin: {}, Tick: {}}
-start: {on: [Begin], input: {}}
-startAt: Listen
-states:
-  Listen: {type: wait, event: Tick, timeout: P30D, timeoutNext: Done, resultPath: null, next: Done}
-  Done: {type: succeed}
-"""
+from engine_world import LISTENER, World
 
 
 def test_a_cold_batch_asks_the_store_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,4 +33,4 @@ def test_a_cold_batch_asks_the_store_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert asked == ["load"]
     monkeypatch.undo()
     world.run(cold)
-    assert [instance.status for instance in world.instances()] == ["succeeded"] * len(names)
+    assert [instance.revision for instance in world.instances()] == [2] * len(names)

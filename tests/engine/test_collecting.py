@@ -5,22 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from engine_world import World
+from engine_world import LISTENER, World
 from stepwell_engine import execution
 from stepwell_engine.collecting import FEW, MANY, WORTH, calm_collector
 from stepwell_engine.turn import Turn
 from stepwell_interpreter.decide import decide
-
-LISTENER = """
-id: listener
-version: 1.0.0
-events: {Go: {}}
-start: {on: [Go], input: {}}
-startAt: Wait
-states:
-  Wait: {type: wait, event: Go, timeout: PT1H, timeoutNext: Done, resultPath: null, next: Wait}
-  Done: {type: succeed}
-"""
 
 
 class Ring:
@@ -41,9 +30,9 @@ def collecting() -> Iterator[None]:
     gc.set_threshold(*thresholds)
 
 
-def push_to_three(world: World) -> None:
+def push_to_three(world: World, type: str) -> None:
     for number in range(3):
-        world.push(f"device-{number}", "Go")
+        world.push(f"device-{number}", type)
     assert world.run() == 3
 
 
@@ -81,12 +70,12 @@ def test_a_turn_goes_with_its_batch_whatever_has_failed_in_it(
 
     world = World(partitions=1)
     world.deploy(LISTENER)
-    push_to_three(world)
+    push_to_three(world, "Begin")
     if broken != "nothing":
         monkeypatch.setattr(execution, "decide", failing)
     if broken == "every try":
         monkeypatch.setattr("stepwell_engine.quarantine.set_apart", failing_too)
     gc.collect()
     gc.disable()
-    push_to_three(world)
+    push_to_three(world, "Tick")
     assert not [value for value in gc.get_objects() if isinstance(value, Turn)]

@@ -3,26 +3,18 @@
 from typing import Any
 
 import pytest
-from engine_world import World
+from engine_world import LISTENER, World
 from stepwell_engine.intake import USUAL_PACE, Pace
 from stepwell_engine.partition import Partition
 from stepwell_store.memory_lane import MemoryLane, Request
-
-LISTENER = """
-id: listener
-version: 1.0.0
-events: {Tick: {}}
-start: {on: [Tick], input: {}}
-startAt: Listen
-states:
-  Listen: {type: wait, event: Tick, timeout: P30D, timeoutNext: Done, resultPath: null, next: Listen}
-  Done: {type: succeed}
-"""
 
 
 def test_no_commit_is_waited_for_while_there_is_more_to_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(partitions=1)
     world.deploy(LISTENER)
+    for number in range(100):
+        world.push(f"device-{number}", "Begin")
+    world.run()
     for number in range(USUAL_PACE.most * 5):
         world.push(f"device-{number % 100}", "Tick")
     course: list[str] = []
@@ -50,7 +42,7 @@ def test_no_commit_is_waited_for_while_there_is_more_to_decide(monkeypatch: pyte
     assert len(before) >= 5
     assert {course[at + 1] for at in before} == {"decided"}
     world.run()
-    assert sum(instance.revision for instance in world.instances()) == USUAL_PACE.most * 5
+    assert sum(instance.revision for instance in world.instances()) == 100 + USUAL_PACE.most * 5
 
 
 TIMED = """
