@@ -1,15 +1,24 @@
 # The commands of the project. Everything is installed into $(VENV), once, with the versions of constraints.txt.
 # Another Python: make PYTHON=/path/to/python3.12 demo
+# With compiled modules, in .venv-compiled (needs a C compiler): make COMPILED=1 bench
 
 PYTHON ?= python3
+ifdef COMPILED
+VENV ?= .venv-compiled
+INSTALLED := '.[dev]'
+SOURCES := hatch_build.py $(wildcard */stepwell_*/*.py */stepwell_*/*/*.py)
+export STEPWELL_COMPILE := 1
+else
 VENV ?= .venv
+INSTALLED := -e .
+endif
 BIN := $(VENV)/bin
 WORKERS ?= 2
 PIP_INSTALL = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq -c constraints.txt
 ROOMS := schemas interpreter store engine activities ingress api cli stepwell
-LINTED := $(ROOMS) tests $(wildcard bench examples)
+LINTED := $(ROOMS) tests hatch_build.py $(wildcard bench examples)
 
-.PHONY: help demo test check bench format lint types imports tidy coverage wheel clean
+.PHONY: help demo test check bench format lint types imports tidy coverage wheel compiled compiled-tests clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +29,7 @@ help:
 	@echo "make format    rewrite the sources in the project's format"
 	@echo "make coverage  the branch coverage of the pure core"
 	@echo "make wheel     build the wheel and test it installed, without the sources"
+	@echo "make compiled  build the wheel with its hot modules compiled, and run their tests on it"
 	@echo "make clean     remove the environment and all caches"
 
 demo: $(VENV)/.installed
@@ -45,7 +55,7 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff check $(LINTED)
 
 types: $(VENV)/.installed-dev
-	@$(BIN)/mypy $(ROOMS) tests
+	@$(BIN)/mypy $(ROOMS) tests hatch_build.py
 
 imports: $(VENV)/.installed-dev
 	@$(BIN)/lint-imports
@@ -64,10 +74,16 @@ coverage: $(VENV)/.installed-dev
 wheel: $(VENV)/.installed-dev
 	@bash .ci/wheel $(BIN)/python
 
-clean:
-	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+compiled:
+	@$(MAKE) --no-print-directory COMPILED=1 VENV=$(if $(filter .venv,$(VENV)),.venv-compiled,$(VENV)-compiled) compiled-tests
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+compiled-tests: $(VENV)/.installed-dev
+	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/test_compiled.py tests/engine tests/interpreter/test_decide_*.py
+
+clean:
+	@rm -rf $(VENV) .venv-compiled build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(SOURCES)
 	@command -v $(PYTHON) >/dev/null || { \
 		echo "Stepwell needs Python 3.11 or newer; there is no '$(PYTHON)' on the PATH." >&2; \
 		echo "Name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 2; }
@@ -77,10 +93,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "Installing Stepwell into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu install the package python3-venv." >&2; exit 2; }
-	@$(PIP_INSTALL) -e .
+	@$(PIP_INSTALL) $(INSTALLED)
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
+ifndef COMPILED
 	@echo "Installing the development tools into $(VENV) ..."
 	@$(PIP_INSTALL) -e '.[dev]'
+endif
 	@touch $@

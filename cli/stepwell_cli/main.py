@@ -9,6 +9,7 @@ import io
 import platform
 import sys
 from importlib.metadata import version as installed_version
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -81,10 +82,14 @@ def _told_version(asked: bool) -> None:
 def version(as_json: JsonOption = False) -> None:
     """Show the version."""
     number = installed_version("stepwell")
+    engine = find_spec("stepwell_engine.partition")
+    is_compiled = engine is not None and not str(engine.origin).endswith(".py")
     if as_json:
-        print_document({"version": number, "python": platform.python_version()})
+        python = platform.python_version()
+        print_document({"version": number, "python": python, "compiled": is_compiled})
     else:
-        console().print(f"stepwell {number} (Python {platform.python_version()})", markup=False)
+        kind = ", compiled" if is_compiled else ""
+        console().print(f"stepwell {number} (Python {platform.python_version()}{kind})", markup=False)
 
 
 def before(

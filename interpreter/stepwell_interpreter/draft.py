@@ -6,6 +6,7 @@ document along the path that is written. Work that is still to do stands in `age
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -29,6 +30,7 @@ from stepwell_interpreter.failures import DATA_LIMIT_EXCEEDED, RUNTIME, StateFai
 from stepwell_interpreter.paths import Target
 from stepwell_interpreter.program import CANCEL_STEP, Program, Step
 from stepwell_interpreter.scope import MISSING, Scope
+from stepwell_interpreter.step_scope import StepScope
 from stepwell_interpreter.values import recorded
 
 MAX_STATE_BYTES: Final = 1_048_576
@@ -38,7 +40,7 @@ MOST_WORK: Final = 5_000_000
 
 # A batch applies many records of one moment; writing that moment costs as much as a step.
 _written_time = lru_cache(maxsize=1024)(format_ms)
-_instance_values = attrgetter(*Instance.__slots__)
+_instance_values = attrgetter(*(part.name for part in fields(Instance)))
 
 
 class Decision(NamedTuple):
@@ -214,7 +216,7 @@ class Draft:
                 item, index = at.item, at.index
                 break
             at = None if at.parent is None else self.frames[at.parent]
-        return _StepScope(self, frame, purpose, item, index)
+        return StepScope(self, frame, purpose, item, index)
 
     def state_of(self, frame: Frame) -> dict[str, Any]:
         """The `$.state` a frame sees: its iteration's own, from the first write on, or the enclosing one."""
@@ -277,35 +279,6 @@ class Draft:
                 "device": instance.device,
             }
         return {**self._system, "stateName": frame.state, "attempt": frame.work.get("number", 1)}
-
-
-class _StepScope(Scope):
-    """The scope of one step. What most steps never look at is made only when it is asked for."""
-
-    __slots__ = ("_draft", "_frame", "_purpose")
-
-    def __init__(self, draft: Draft, frame: Frame, purpose: str, item: Any, index: Any) -> None:
-        self._draft = draft
-        self._frame = frame
-        self._purpose = purpose
-        self.input = draft.instance.input
-        self.state = draft.state_of(frame)
-        self.item = item
-        self.index = index
-        self.event = self.result = MISSING
-        self.error = MISSING if frame.error is None else frame.error
-        self.counter = 0
-
-    def spend(self, steps: int) -> None:
-        self._draft.spend(steps)
-
-    @property
-    def system(self) -> Mapping[str, Any]:  # type: ignore[override]  # a field there, computed here
-        return self._draft.system_of(self._frame)
-
-    @property
-    def seed(self) -> str:  # type: ignore[override]  # a field there, computed here
-        return f"{self._draft.instance.seed}/{self._frame.visit}/{self._purpose}"
 
 
 def _without_revoked(commands: list[Command]) -> list[Command]:

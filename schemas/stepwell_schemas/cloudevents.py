@@ -71,7 +71,7 @@ def parse_event(raw: bytes | dict[str, Any], received_ms: int) -> DeviceEvent:
     return DeviceEvent(id, source, type, device, data, received_ms, time, sequence, document)
 
 
-def check_device(value: str) -> str:
+def check_device(value: object) -> str:
     """A device's id, by the rules of `subject`. Raises EventRejected, a ValueError."""
     return _check_text(value, "device", MAX_SUBJECT_LENGTH)
 

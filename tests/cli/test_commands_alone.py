@@ -110,7 +110,7 @@ def test_up_refuses_a_public_address_without_keys_before_anything_is_started(tmp
 
 
 def test_version_is_one_json_document() -> None:
-    assert set(run("version", "--json").document) == {"version", "python"}
+    assert set(run("version", "--json").document) == {"version", "python", "compiled"}
 
 
 def test_the_version_is_told_by_an_option_too() -> None:

@@ -53,7 +53,7 @@ def test_looks_that_find_nothing_become_seldom_and_often_again_when_there_is_gar
     assert seen[-1] == MANY
 
 
-@pytest.mark.usefixtures("collecting")
+@pytest.mark.usefixtures("collecting", "replaceable")
 @pytest.mark.parametrize("broken", ["nothing", "one instance", "every try"])
 def test_a_turn_goes_with_its_batch_whatever_has_failed_in_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str

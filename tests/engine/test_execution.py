@@ -192,6 +192,7 @@ def test_an_engine_that_fails_between_reading_and_committing_loses_nothing(
     assert world.settle() == ["one", "two"]
 
 
+@pytest.mark.usefixtures("replaceable")
 def test_a_record_that_breaks_the_engine_quarantines_its_instance_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +218,7 @@ def test_a_record_that_breaks_the_engine_quarantines_its_instance_alone(
     assert {instance.status for instance in world.instances()} == {"succeeded"}
 
 
+@pytest.mark.usefixtures("replaceable")
 def test_a_quarantined_instance_can_be_cancelled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     start(world)
     world.run()

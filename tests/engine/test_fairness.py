@@ -33,7 +33,7 @@ def world() -> World:
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+def counted(monkeypatch: pytest.MonkeyPatch, replaceable: None) -> Counter[str]:
     """How many events were parsed out of the store, and how many decisions were made for `loud`."""
     count: Counter[str] = Counter()
     parse = DeviceEvent.from_document

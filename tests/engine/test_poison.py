@@ -111,6 +111,7 @@ def test_a_result_nested_too_deeply_to_be_stored_sets_apart_its_instance_alone(w
     assert len(world.dead()) == 1
 
 
+@pytest.mark.usefixtures("replaceable")
 def test_a_state_that_cannot_be_stored_sets_apart_its_instance_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,6 +335,7 @@ def test_a_clock_that_goes_back_does_not_stop_an_engine_from_renewing_its_leases
     assert world.store._parts[0].lease_until_ms > world.now_ms
 
 
+@pytest.mark.usefixtures("replaceable")
 def test_an_event_that_breaks_the_reader_itself_is_a_dead_letter(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

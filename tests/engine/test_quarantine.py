@@ -80,7 +80,7 @@ def world() -> World:
 
 
 @pytest.fixture
-def poison(monkeypatch: pytest.MonkeyPatch) -> Poison:
+def poison(monkeypatch: pytest.MonkeyPatch, replaceable: None) -> Poison:
     return Poison(monkeypatch)
 
 

@@ -257,6 +257,7 @@ PLANTS = {
 }
 
 
+@pytest.mark.usefixtures("replaceable")
 @pytest.mark.parametrize("guard", PLANTS)
 def test_a_guard_that_is_taken_away_is_missed(
     guard: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

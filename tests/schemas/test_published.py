@@ -14,6 +14,11 @@ from stepwell_schemas import commands, instance, publish, records
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.workflow import WorkflowDefinition
 
+if Path(instance.__file__).suffix != ".py":
+    pytest.skip(
+        "a compiled class has lost its types: schemas are published from the sources", allow_module_level=True
+    )
+
 NAMES = list(publish.schemas())
 EVENT = DeviceEvent("e", "s", "T", "d", {"x": 1}, 5, None, 3, {"region": "eu"})
 

@@ -1,0 +1,65 @@
+"""Builds the wheel's hot modules to machine code where STEPWELL_COMPILE=1 asks for it; else the wheel is plain Python.
+
+The modules stand in pyproject.toml. They are compiled by mypyc from the very sources that run without it, and lie in
+the wheel beside them. It takes a C compiler and a minute or two. See docs/decisions/0011-compiled.md.
+"""
+
+import os
+import tempfile
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class CompiledModules(BuildHookInterface):  # type: ignore[type-arg] # hatchling leaves its parameter open
+    """The build hook that pyproject.toml names."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """What compiling needs beside hatchling. A project that pins mypy pins this too."""
+        return ["mypy[mypyc]==2.4.1", "setuptools>=75"] if self.is_wanted else []
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether this build is asked for compiled modules."""
+        return os.environ.get("STEPWELL_COMPILE", "") not in ("", "0")
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile into a temporary folder, and have the wheel take it from there."""
+        if not self.is_wanted or version == "editable":
+            return
+        self._folder = tempfile.TemporaryDirectory(prefix="stepwell-build-")
+        built = Path(self._folder.name)
+        for library in compiled(Path(self.root), self.config["modules"], built):
+            build_data["force_include"][str(library)] = str(library.relative_to(built / "lib"))
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Nothing stays behind."""
+        if hasattr(self, "_folder"):
+            self._folder.cleanup()
+
+
+def compiled(root: Path, modules: list[str], into: Path) -> list[Path]:
+    """The shared libraries of these modules (paths below `root`), under `into`/lib as they lie in a wheel."""
+    from mypyc.build import mypycify
+    from setuptools import Distribution
+
+    os.environ["MYPYPATH"] = os.pathsep.join(sorted({Path(module).parts[0] for module in modules}))
+    options = [
+        "--config-file=", f"--cache-dir={into / 'cache'}", "--explicit-package-bases", "--ignore-missing-imports",
+        "--follow-imports=silent",
+    ]  # fmt: skip
+    with chdir(root):  # a traceback names the sources as they are named from here
+        extensions = mypycify(
+            [*options, *modules], opt_level="2", group_name="stepwell", target_dir=str(into / "sources")
+        )
+        command = Distribution({"name": "stepwell", "ext_modules": extensions}).get_command_obj("build_ext")
+        command.build_lib, command.build_temp = str(into / "lib"), str(into / "temp")
+        command.ensure_finalized()
+        command.run()
+    return sorted(path for path in (into / "lib").rglob("*") if path.suffix in (".so", ".pyd"))
