@@ -29,7 +29,10 @@ class CompiledModules(BuildHookInterface):  # type: ignore[type-arg] # hatchling
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile into a temporary folder, and have the wheel take it from there."""
-        if not self.is_wanted or version == "editable":
+        if not self.is_wanted:
+            return
+        if version == "editable":
+            self.app.display_warning("STEPWELL_COMPILE: an editable installation stays plain Python")
             return
         self._folder = tempfile.TemporaryDirectory(prefix="stepwell-build-")
         built = Path(self._folder.name)
@@ -45,9 +48,13 @@ class CompiledModules(BuildHookInterface):  # type: ignore[type-arg] # hatchling
 
 
 def compiled(root: Path, modules: list[str], into: Path) -> list[Path]:
-    """The shared libraries of these modules (paths below `root`), under `into`/lib as they lie in a wheel."""
+    """The shared libraries of these modules (paths below `root`), under `into`/lib as they lie in a wheel.
+
+    Raises SystemExit, saying why, where they cannot be compiled.
+    """
     from mypyc.build import mypycify
     from setuptools import Distribution
+    from setuptools.errors import BaseError, CompileError, LinkError
 
     os.environ["MYPYPATH"] = os.pathsep.join(sorted({Path(module).parts[0] for module in modules}))
     options = [
@@ -61,5 +68,11 @@ def compiled(root: Path, modules: list[str], into: Path) -> list[Path]:
         command = Distribution({"name": "stepwell", "ext_modules": extensions}).get_command_obj("build_ext")
         command.build_lib, command.build_temp = str(into / "lib"), str(into / "temp")
         command.ensure_finalized()
-        command.run()
+        try:
+            command.run()
+        except (BaseError, CompileError, LinkError) as error:
+            raise SystemExit(
+                f"STEPWELL_COMPILE needs a working C compiler and Python's headers ({error}); "
+                "without that variable the same wheel is built as plain Python"
+            ) from None
     return sorted(path for path in (into / "lib").rglob("*") if path.suffix in (".so", ".pyd"))
