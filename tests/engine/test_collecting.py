@@ -53,12 +53,17 @@ def test_looks_that_find_nothing_become_seldom_and_often_again_when_there_is_gar
     assert seen[-1] == MANY
 
 
-@pytest.mark.usefixtures("collecting", "replaceable")
+@pytest.mark.usefixtures("collecting")
 @pytest.mark.parametrize("broken", ["nothing", "one instance", "every try"])
 def test_a_turn_goes_with_its_batch_whatever_has_failed_in_it(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    broken: str,
 ) -> None:
     caplog.set_level("CRITICAL", logger="stepwell.engine")  # what is captured holds tracebacks
+    if broken != "nothing":
+        request.getfixturevalue("replaceable")
 
     def failing(*given: Any) -> Any:
         if broken == "every try" or given[1].device == "device-1":

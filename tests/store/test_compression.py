@@ -1,6 +1,7 @@
 """Values are stored compressed and come back as they were; what an older release wrote is read as it is."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -73,3 +74,10 @@ def test_one_changed_byte_makes_a_value_or_a_corrupt_one() -> None:
 def test_bytes_that_no_compressor_wrote_are_named_corrupt() -> None:
     with pytest.raises(CorruptValue, match="cannot be read"):
         restored(MARK + b"nonsense")
+
+
+def test_threads_compress_and_restore_at_the_same_time() -> None:
+    values = [ENTRY.replace(b'"n":2', b'"n":%d' % number) for number in range(500)]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda value: restored(compressed(value)), values)) == values
+        assert list(threads.map(lambda value: restored(compressed_small(value)), values)) == values
