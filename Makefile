@@ -3,10 +3,9 @@
 # With compiled modules, in .venv-compiled (needs a C compiler): make COMPILED=1 bench
 
 PYTHON ?= python3
-ifdef COMPILED
+ifeq ($(COMPILED),1)
 VENV ?= .venv-compiled
 INSTALLED := '.[dev]'
-SOURCES := hatch_build.py $(wildcard */stepwell_*/*.py */stepwell_*/*/*.py)
 export STEPWELL_COMPILE := 1
 else
 VENV ?= .venv
@@ -16,6 +15,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 PIP_INSTALL = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install -qq -c constraints.txt
 ROOMS := schemas interpreter store engine activities ingress api cli stepwell
+SOURCES := $(if $(filter 1,$(COMPILED)),hatch_build.py $(shell find $(ROOMS) workflows -type f ! -path '*/__pycache__/*'))
 LINTED := $(ROOMS) tests hatch_build.py $(wildcard bench examples)
 
 .PHONY: help demo test check bench format lint types imports tidy coverage wheel compiled compiled-tests clean
@@ -81,7 +81,7 @@ compiled-tests: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/test_compiled.py tests/engine tests/store tests/interpreter/test_decide_*.py
 
 clean:
-	@rm -rf $(VENV) .venv-compiled build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
+	@rm -rf $(VENV) $(VENV)-compiled build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(SOURCES)
 	@command -v $(PYTHON) >/dev/null || { \
@@ -97,7 +97,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(SOURCES)
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-ifndef COMPILED
+ifneq ($(COMPILED),1)
 	@echo "Installing the development tools into $(VENV) ..."
 	@$(PIP_INSTALL) -e '.[dev]'
 endif

@@ -25,7 +25,10 @@ class CompiledModules(BuildHookInterface):  # type: ignore[type-arg] # hatchling
     @property
     def is_wanted(self) -> bool:
         """Whether this build is asked for compiled modules."""
-        return os.environ.get("STEPWELL_COMPILE", "") not in ("", "0")
+        asked = os.environ.get("STEPWELL_COMPILE", "")
+        if asked not in ("", "0", "1"):
+            raise SystemExit(f"STEPWELL_COMPILE is {asked!r}; it must be 1, or 0 or empty for plain Python")
+        return asked == "1"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile into a temporary folder, and have the wheel take it from there."""

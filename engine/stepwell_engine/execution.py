@@ -392,7 +392,9 @@ def _kept(turn: Turn, device: str) -> Iterator[tuple[int, DeviceEvent]]:
     first = turn.dropped.get(device, 0)
     if offered:
         kept = in_order(dict(kept), offered, gone, first)
-    return ((n, event) for n, event in kept if n >= first and n not in gone) if gone or first else kept
+    for n, event in kept:
+        if n >= first and n not in gone:
+            yield n, event
 
 
 def consumed_later(now_ms: int, event: DeviceEvent, sequence: int, by: str) -> Disposition:

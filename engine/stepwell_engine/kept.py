@@ -69,8 +69,10 @@ class KeptEvents:
 def in_order(
     stored: Events, offered: Mapping[int, DeviceEvent], taken: Set[int], first: int
 ) -> Iterator[tuple[int, DeviceEvent]]:
-    """All of both from `first` on that were not taken, oldest first."""
+    """All of both from `first` on that were not taken, oldest first. Made one by one, as they are asked for."""
     both = chain(stored.items(), offered.items())
     if stored and offered and next(iter(offered)) < next(reversed(stored)):  # one that was given back
         both = chain(sorted((stored | dict(offered)).items(), key=lambda pair: pair[0]))
-    return ((n, event) for n, event in both if n >= first and n not in taken)
+    for n, event in both:
+        if n >= first and n not in taken:
+            yield n, event

@@ -90,7 +90,7 @@ def _start(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
         device=device,
         input=operation.get("input"),
         seed=turn.batch.new_seed(),
-        actor=operation.get("actor"),
+        actor=_text_or_none(operation, "actor"),
     )
     execution.settle(turn, catalog)
     turn.reply(reply, "started", instance=id)

@@ -23,8 +23,8 @@ def heartbeat_token(instance: Instance, timer: str) -> str | None:
     frame = instance.frames.get(id)
     if what != HEARTBEAT_TIMER or frame is None or str(frame.visit) != visit:
         return None
-    token: str | None = frame.work.get("token")
-    return token
+    token: Any = frame.work.get("token")
+    return token if isinstance(token, str) else None
 
 
 def describe(instance: Instance) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def obligations(instance: Instance) -> list[dict[str, Any]]:
     """
     found: list[dict[str, Any]] = []
     for frame in instance.frames.values():
-        names: list[tuple[str, str]] = [("wait", wait.type) for wait in frame.waits]
+        names: list[tuple[str, Any]] = [("wait", wait.type) for wait in frame.waits]
         names += [("timer", f"{frame.id}/{frame.visit}/{what}") for what in frame.work.get("timers", ())]
         names += [("attempt", frame.work["token"])] if "token" in frame.work else []
         names += [("child", frame.work["child"])] if "child" in frame.work else []

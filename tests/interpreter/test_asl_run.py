@@ -156,10 +156,13 @@ def test_a_task_may_fail_without_an_error_name() -> None:
     assert (result.status, result.error, result.cause) == ("FAILED", None, None)
 
 
-def test_retries_are_counted_in_the_context_and_keep_the_state_entered_once() -> None:
+@pytest.mark.parametrize(("attempts", "rate"), [(2, 3), (2.0, 3.0)])
+def test_retries_are_counted_in_the_context_and_keep_the_state_entered_once(
+    attempts: float, rate: float
+) -> None:
     state = task(
         Parameters={"retries.$": "$$.State.RetryCount"},
-        Retry=[{"ErrorEquals": ["E"], "MaxAttempts": 2, "IntervalSeconds": 5, "BackoffRate": 3}],
+        Retry=[{"ErrorEquals": ["E"], "MaxAttempts": attempts, "IntervalSeconds": 5, "BackoffRate": rate}],
     )
     seen: list[int] = []
 

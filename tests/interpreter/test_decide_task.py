@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from interpreter.given import START_MS, Run, program
-from stepwell_interpreter.decide import heartbeat_token
+from stepwell_interpreter.decide import heartbeat_token, obligations
 from stepwell_interpreter.draft import json_size
 from stepwell_interpreter.failures import StateFailure
 from stepwell_schemas.catalog import ActivityDescription
@@ -320,6 +320,14 @@ def test_the_heartbeat_timer_tells_whose_sign_it_wants() -> None:
     assert heartbeat_token(run.instance, "0/1/heartbeat") == run.pending().token
     for timer in ("0/1/task", "0/2/heartbeat", "0.1/1/heartbeat", "timeout"):
         assert heartbeat_token(run.instance, timer) is None
+
+
+@pytest.mark.parametrize("stored", [5, ["x"], None])
+def test_a_stored_token_that_is_no_text_is_nobodys(stored: Any) -> None:
+    run = task(heartbeat=10).start()
+    run.instance.frames["0"].work["token"] = stored
+    assert heartbeat_token(run.instance, "0/1/heartbeat") is None
+    assert stored in [one["name"] for one in obligations(run.instance)]
 
 
 # -- losses --------------------------------------------------------------------------------------------------

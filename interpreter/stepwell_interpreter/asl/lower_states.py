@@ -97,9 +97,9 @@ def _retry(rule: State) -> RetryRule:
     longest = rule.get("MaxDelaySeconds")
     return RetryRule(
         errors=tuple(rule["ErrorEquals"]),
-        max_attempts=rule.get("MaxAttempts", 3),
+        max_attempts=int(rule.get("MaxAttempts", 3)),  # 3.0 is a whole number to Step Functions
         interval=fixed(rule.get("IntervalSeconds", 1)),
-        coefficient=rule.get("BackoffRate", 2.0),
+        coefficient=float(rule.get("BackoffRate", 2.0)),
         maximum=None if longest is None else fixed(longest),
         jitter="full" if str(rule.get("JitterStrategy", "NONE")).upper() == "FULL" else "none",
     )
