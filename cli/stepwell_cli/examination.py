@@ -195,9 +195,11 @@ def _faults(store: Store, partition: int, instance: Instance, held: Held, now_ms
 
 
 def _fault_of(
-    store: Store, partition: int, instance: Instance, held: Held, kind: str, name: str
+    store: Store, partition: int, instance: Instance, held: Held, kind: str, name: Any
 ) -> str | None:
     """What is wrong with one thing the instance relies on; None when it is there."""
+    if not isinstance(name, str):
+        return f"the name of its {kind} is {name!r}, which is no text"
     match kind:
         case "timer":
             armed = name in held.timers.get(instance.id, {})

@@ -1,6 +1,7 @@
 """`doctor`'s examination: each broken promise is found, and a sound store has no finding."""
 
 import orjson
+import pytest
 from engine_world import World
 from stepwell_cli.examination import Examination, examine
 from stepwell_schemas import instance as instances
@@ -80,6 +81,17 @@ def test_a_lost_attempt_is_found() -> None:
     assert (finding.kind, finding.instance) == ("broken", id)
     assert "Work" in finding.message
     assert not examined(world).healthy
+
+
+@pytest.mark.parametrize("token", [5, ["t"], None])
+def test_a_token_that_is_no_text_is_told(token: object) -> None:
+    world, id, _ = world_with_an_instance()
+    raw = world.store.instance(0, id)
+    assert raw is not None
+    wire = orjson.loads(raw)
+    wire["frames"][0]["work"]["token"] = token
+    broken_into(world).commit(instances={id: orjson.dumps(wire)})
+    assert any("which is no text" in finding.message for finding in examined(world).findings)
 
 
 def test_a_timer_that_is_not_armed_is_found() -> None:
