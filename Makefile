@@ -75,7 +75,7 @@ wheel: $(VENV)/.installed-dev
 	@bash .ci/wheel $(BIN)/python
 
 compiled:
-	@$(MAKE) --no-print-directory COMPILED=1 VENV=$(if $(filter .venv,$(VENV)),.venv-compiled,$(VENV)-compiled) compiled-tests
+	@$(MAKE) --no-print-directory COMPILED=1 VENV=$(VENV)-compiled compiled-tests
 
 compiled-tests: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/test_compiled.py tests/engine tests/store tests/interpreter/test_decide_*.py

@@ -12,6 +12,9 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+MYPY = "mypy[mypyc]==2.4.1"
+"""The version that checks the types too, as constraints.txt has it: another may compile them otherwise."""
+
 
 class CompiledModules(BuildHookInterface):  # type: ignore[type-arg] # hatchling leaves its parameter open
     """The build hook that pyproject.toml names."""
@@ -19,8 +22,8 @@ class CompiledModules(BuildHookInterface):  # type: ignore[type-arg] # hatchling
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        """What compiling needs beside hatchling. A project that pins mypy pins this too."""
-        return ["mypy[mypyc]==2.4.1", "setuptools>=75"] if self.is_wanted else []
+        """What compiling needs beside hatchling."""
+        return [MYPY, "setuptools>=75"] if self.is_wanted else []
 
     @property
     def is_wanted(self) -> bool:

@@ -56,6 +56,12 @@ def test_a_class_inherits_from_nothing_that_is_not_safe_to_compile(module: str) 
             assert ast.unparse(parent).startswith(("NamedTuple", "Generic[", "ValueError", "LookupError"))
 
 
+def test_the_compiler_is_the_version_that_checks_the_types() -> None:
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    [version] = [line.removeprefix("mypy==") for line in constraints if line.startswith("mypy==")]
+    assert f'MYPY = "mypy[mypyc]=={version}"' in (ROOT / "hatch_build.py").read_text(encoding="utf-8")
+
+
 def test_all_of_them_are_compiled_or_none_and_all_where_the_build_was_asked_for_it() -> None:
     compiled = {module for module in MODULES if Path(origin(module)).suffix != ".py"}
     assert compiled in (set(), set(MODULES))
