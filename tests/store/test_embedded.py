@@ -1,7 +1,9 @@
 """The embedded server: one per folder, found by all, and nothing acknowledged is lost when it is killed."""
 
 import os
+import platform
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -130,6 +132,47 @@ def test_durability_is_what_the_server_does(
     assert appendfsync is None or found["appendfsync"] == appendfsync
     assert found["maxmemory-policy"] == "noeviction"
     assert found["port"] == "0"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator of another C library")
+def test_the_allocator_takes_what_is_set_for_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    with started(tmp_path) as server:
+        process = Path(f"/proc/{server.pid}")
+        names = (process / "environ").read_text().split("\0")
+        loader = re.search(r"\S+/ld-linux\S+", (process / "maps").read_text())
+    (tunables,) = (name.partition("=")[2] for name in names if name.startswith("GLIBC_TUNABLES="))
+    assert loader is not None
+    taken = subprocess.run(
+        [loader[0], "--list-tunables"],
+        env={"GLIBC_TUNABLES": tunables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if taken.returncode != 0:
+        pytest.skip("a C library that cannot list its settings (before 2.33)")
+    for setting in tunables.split(":"):
+        name, _, value = setting.partition("=")
+        assert re.search(rf"^{re.escape(name)}: {int(value):#x} ", taken.stdout, re.MULTILINE), taken.stdout
+
+
+def test_the_users_own_setting_of_the_allocator_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=9")
+    assert embedded._environment()["GLIBC_TUNABLES"] == "glibc.malloc.tcache_count=9"
+
+
+@pytest.mark.parametrize("library", [("glibc", "2.28"), ("", ""), ("musl", "1.2")])
+def test_an_allocator_that_might_not_stand_it_is_left_alone(
+    library: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    monkeypatch.setattr(platform, "libc_ver", lambda: library)
+    assert "GLIBC_TUNABLES" not in embedded._environment()
 
 
 def test_an_unknown_durability_is_refused(tmp_path: Path) -> None:
