@@ -167,7 +167,7 @@ class Partition:
                 self._devices.put(id, None, 0)
                 continue
             try:
-                self._devices.put(id, decode_device(id, raw), len(raw))
+                self._devices.put(id, decode_device(id, raw, loaded.oldest.get(id, ())), len(raw))
             except CorruptValue as error:
                 log.error("%s", error)
 

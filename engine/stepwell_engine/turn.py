@@ -6,7 +6,7 @@ engine itself fail changes nothing but its instance's quarantine.
 
 import os
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
@@ -361,6 +361,15 @@ class Loader:
         return [(n, *_size(body)) for n, body in self._store.device_events(partition, device, after, limit)]
 
 
+def _sizes_from(first: int, oldest: Sequence[tuple[int, bytes]]) -> deque[tuple[int, int, int]] | None:
+    """What came with a device of its oldest accumulated events; None where it is to be read when it is wanted."""
+    try:
+        found = deque((n, *_size(body)) for n, body in oldest if n >= first)
+    except (ValueError, KeyError, TypeError):
+        return None  # whoever reads it for itself tells
+    return found or None
+
+
 def _size(body: bytes) -> tuple[int, int]:
     """Bytes and received_ms of an accumulated event."""
     return len(body), orjson.loads(body)["received"]
@@ -389,10 +398,12 @@ def _is_sound(instance: Instance) -> bool:
     )
 
 
-def decode_device(id: str, raw: bytes) -> Device:
-    """The device of stored bytes. Raises CorruptValue that names it."""
+def decode_device(id: str, raw: bytes, oldest: Sequence[tuple[int, bytes]] = ()) -> Device:
+    """The device of stored bytes, with what is known of its oldest events. Raises CorruptValue that names it."""
     try:
-        return devices.decode(id, raw)
+        device = devices.decode(id, raw)
+        device.oldest = _sizes_from(device.first, oldest)
+        return device
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptValue(f"device:{id}", f"is not a stored device: {error!r}") from error
 

@@ -40,10 +40,10 @@ LONGEST_SOCKET_PATH = 100
 OLDEST_GLIBC = (2, 30)
 """Before it, a count as large as ours could overflow: https://sourceware.org/bugzilla/show_bug.cgi?id=24531."""
 
-_TUNABLES = "glibc.malloc.tcache_count=60000:glibc.malloc.tcache_max=512:glibc.malloc.mxfast=0"
+_TUNABLES = "glibc.malloc.tcache_count=32000:glibc.malloc.tcache_max=512:glibc.malloc.mxfast=0"
 """The bundled server takes its memory from the C library. A batch makes tens of thousands of small values that go with
-it, and by default 7 freed ones of a size are set aside for the next: all others were sought all over the heap, up to
-half of the server's time. What is set aside now took 40 MB more beside 1.5 GB (docs/benchmarks.md)."""
+it, and by default some 7 freed ones of a size are set aside for the next: all others were sought all over the heap, up
+to half of the server's time. What it costs in memory: docs/decisions/0012-server-allocator.md."""
 
 _PERSISTENCE: dict[str, tuple[str, ...]] = {
     "fsync": ("--appendonly", "yes", "--appendfsync", "always", "--aof-use-rdb-preamble", "no"),
@@ -244,9 +244,10 @@ class EmbeddedServer:
 def _environment() -> dict[str, str]:
     """The server's, with the allocator set for it where that is the C library's and nobody else has set it."""
     environment = dict(os.environ)
-    if _glibc() >= OLDEST_GLIBC:
-        environment.setdefault("GLIBC_TUNABLES", _TUNABLES)
-    return environment
+    theirs = environment.get("GLIBC_TUNABLES")
+    if _glibc() < OLDEST_GLIBC or theirs == "" or "glibc.malloc." in (theirs or ""):
+        return environment
+    return environment | {"GLIBC_TUNABLES": f"{theirs}:{_TUNABLES}" if theirs else _TUNABLES}
 
 
 def _glibc() -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from stepwell_store.memory_partition import MemoryPartition, apply_commit
 from stepwell_store.memory_reading import MemoryReading
 from stepwell_store.memory_workers import MemoryWorkers
 from stepwell_store.protocol import (
+    OLDEST,
     Commit,
     CommitResult,
     DueTimer,
@@ -27,7 +28,7 @@ from stepwell_store.protocol import (
     StartReceipt,
     Wanted,
 )
-from stepwell_store.searching import running_of
+from stepwell_store.searching import has_dropped, running_of
 
 SOURCES_KEPT = 1000
 
@@ -274,6 +275,9 @@ class MemoryStore(MemoryWorkers, MemoryReading):
         wanted = [*want.instances, *(id for device in devices.values() for id in running_of(device))]
         instances = {name: part.instances[name] for name in wanted if name in part.instances}
         loaded = Loaded(instances, devices)
+        for device, record in devices.items():
+            if has_dropped(record):
+                loaded.oldest[device] = list(part.accumulated.get(device, ()))[:OLDEST]
         for device in want.available:
             waiting = part.available.get(device, set())
             if waiting:

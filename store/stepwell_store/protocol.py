@@ -58,11 +58,16 @@ class Wanted:
     partition: int
     instances: list[str] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
-    """With each come the instances it runs: the store reads the keys of `running` in a device's record."""
+    """With each come the instances it runs: the store reads the keys of `running` in a device's record. With each that
+    has `dropped` events come its oldest."""
     available: list[str] = field(default_factory=list)
     """Devices whose unconsumed events are wanted too: {sequence: event JSON} in order."""
     seen: list[bytes] = field(default_factory=list)
     """Event keys to look up in the current and the kept dedupe buckets."""
+
+
+OLDEST = 4
+"""Accumulated events that come with a device: an event drops one, or some that have grown too old."""
 
 
 @dataclass(slots=True)
@@ -72,6 +77,9 @@ class Loaded:
     instances: dict[str, bytes] = field(default_factory=dict)
     devices: dict[str, bytes] = field(default_factory=dict)
     available: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
+    oldest: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
+    """The first `OLDEST` accumulated events (sequence, JSON) of a device that has dropped some; left out where they
+    cannot be read."""
     seen: dict[bytes, bytes] = field(default_factory=dict)
 
 

@@ -4,6 +4,7 @@ Replies are read as they come over the wire, without redis-py's conversions: thi
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -12,7 +13,7 @@ from stepwell_store.commit_packing import pack_commit, read_answer
 from stepwell_store.compression import restored
 from stepwell_store.errors import CorruptValue
 from stepwell_store.keys import Keys
-from stepwell_store.protocol import Commit, CommitResult, Entry, Inbound, Loaded, Wanted
+from stepwell_store.protocol import OLDEST, Commit, CommitResult, Entry, Inbound, Loaded, Wanted
 from stepwell_store.redis_errors import translate
 from stepwell_store.redis_link import Call, Command, Request
 from stepwell_store.retention import SEEN_BUCKETS, seen_bucket
@@ -126,7 +127,7 @@ def read_value(stored: bytes | None) -> bytes | None:
 
 def _devices_call(keys: Keys, want: Wanted) -> Call:
     devices, instances = keys.of(want.partition, "devices"), keys.of(want.partition, "instances")
-    return Call("load_devices", (devices, instances), want.devices)
+    return Call("load_devices", (devices, instances), (OLDEST, *want.devices))
 
 
 def _available_call(keys: Keys, partition: int, device: str) -> Call:
@@ -142,10 +143,11 @@ def _read_lookups(want: Wanted, replies: Iterator[Any]) -> Loaded:
     if want.instances:
         loaded.instances = _restored(want.instances, next(replies))
     if want.devices:
-        devices, running, instances = next(replies)
+        devices, running, instances, dropping, oldest = next(replies)
         loaded.devices = _present(want.devices, devices)
         # A name that is no text is no instance's: decoding the device's record tells of it.
         loaded.instances |= _restored([id.decode(errors="replace") for id in running], instances)
+        loaded.oldest = dict(_readable(dropping, oldest))
     if want.seen:
         loaded.seen = _present(want.seen, next(replies))
     for device in want.available:
@@ -158,6 +160,15 @@ def _read_lookups(want: Wanted, replies: Iterator[Any]) -> Loaded:
 def _restored(names: Sequence[str], values: Sequence[bytes | None]) -> dict[str, bytes]:
     found = zip(names, map(read_value, values), strict=True)
     return {name: value for name, value in found if value is not None}
+
+
+def _readable(
+    devices: Sequence[bytes], oldest: Sequence[Sequence[bytes]]
+) -> Iterator[tuple[str, list[tuple[int, bytes]]]]:
+    """Who finds nothing here asks again for itself, and is told what is wrong."""
+    for device, elements in zip(devices, oldest, strict=True):
+        with suppress(ValueError, CorruptValue):
+            yield device.decode(), [read_event(element) for element in elements]
 
 
 def _present(names: Sequence[Any], values: Sequence[bytes | None]) -> dict[Any, bytes]:

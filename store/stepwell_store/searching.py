@@ -51,12 +51,22 @@ def within(filter: InstanceFilter, created_ms: int) -> bool:
 
 def running_of(device: bytes) -> list[str]:
     """The instances a device's record says it runs; none of a record that cannot be read: its reader tells."""
+    running = _field(device, "running")
+    return list(running) if isinstance(running, dict) else []
+
+
+def has_dropped(device: bytes) -> bool:
+    """Whether a device's record says that its accumulator has dropped events."""
+    dropped = _field(device, "dropped")
+    return isinstance(dropped, int | float) and dropped > 0
+
+
+def _field(device: bytes, name: str) -> Any:
     try:
         value = orjson.loads(device)
     except orjson.JSONDecodeError:
-        return []
-    running = value.get("running") if isinstance(value, dict) else None
-    return list(running) if isinstance(running, dict) else []
+        return None
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def read_document(key: str, document: bytes) -> dict[str, Any]:

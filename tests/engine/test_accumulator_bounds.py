@@ -8,6 +8,7 @@ import pytest
 from engine_world import World
 from stepwell_engine.device import SIZES, Device
 from stepwell_engine.device import decode as decode_device
+from stepwell_store.protocol import OLDEST
 
 LISTENER = """
 id: listener
@@ -107,6 +108,40 @@ def test_a_full_accumulator_is_read_a_little_at_a_time(monkeypatch: pytest.Monke
     assert reads == [SIZES]
     monkeypatch.undo()
     assert assert_true_record(world).count == 1_000
+
+
+def test_a_cold_device_with_a_full_accumulator_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = new_world("maxEvents: 5")
+    for _ in range(10):
+        world.push("device", "Tick", {"taken": True})
+    world.run()
+    world.engine.drain()
+    monkeypatch.setattr(world.store, "device_events", None)
+    cold = world.another_engine("cold")
+    for _ in range(OLDEST - 1):  # to drop one is to know the next
+        world.push("device", "Tick", {"taken": True})
+        world.run(cold)
+    monkeypatch.undo()
+    assert assert_true_record(world).next == 1 + 1 + 10 + OLDEST - 1
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"received":1}'])
+def test_an_oldest_event_that_is_garbled_harms_no_other_device(body: bytes) -> None:
+    world = new_world("maxEvents: 5")
+    world.push("other", "Seen")
+    for _ in range(10):
+        world.push("device", "Tick", {"taken": True})
+    world.run()
+    world.engine.drain()
+    accumulated = world.store._parts[0].accumulated["device"]
+    accumulated[0] = (accumulated[0][0], body)
+    cold = world.another_engine("cold")
+    for name in ("device", "other"):
+        world.push(name, "Tick", {"taken": True})
+    world.run(cold)
+    raw = world.store.device(0, "other")
+    assert raw is not None
+    assert decode_device("other", raw).count == 2
 
 
 @pytest.mark.parametrize(("old", "missing"), [(300, 1), (140, 1), (300, 200)])

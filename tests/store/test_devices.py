@@ -1,7 +1,7 @@
 """A device's accumulator: sequences, what is available, what is dropped."""
 
 import orjson
-from stepwell_store.protocol import Store
+from stepwell_store.protocol import OLDEST, Store
 from store_batches import own
 
 
@@ -121,6 +121,23 @@ def test_a_device_brings_the_instances_it_runs(store: Store) -> None:
     loaded = owner.load(devices=["busy", "lost", "idle", "broken", "odd", "garbled", "none"])
     assert loaded.instances == many
     assert loaded.devices.keys() == {"busy", "lost", "idle", "broken", "odd", "garbled"}
+
+
+def test_a_device_that_has_dropped_events_brings_its_oldest(store: Store) -> None:
+    owner = own(store)
+    events = [(n, b'{"n":%d,"padding":"%s"}' % (n, b"x" * 200)) for n in range(3, 12)]
+    owner.commit(
+        devices={
+            "full": b'{"dropped":2}',
+            "new": b'{"next":3}',
+            "empty": b'{"dropped":1}',
+            "odd": b'{"dropped":"2"}',
+            "zero": b'{"dropped":0,"rejected":7}',
+        },
+        accumulated={"full": events, "new": events, "odd": events, "zero": events},
+    )
+    loaded = owner.load(devices=["full", "new", "empty", "odd", "zero", "none"])
+    assert {name: found for name, found in loaded.oldest.items() if found} == {"full": events[:OLDEST]}
 
 
 def test_more_devices_than_one_call_of_a_script_can_name_are_loaded_at_once(store: Store) -> None:

@@ -134,39 +134,49 @@ def test_durability_is_what_the_server_does(
     assert found["port"] == "0"
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator of another C library")
-def test_the_allocator_takes_what_is_set_for_the_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_allocator_knows_what_is_set_for_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    with started(tmp_path) as server:
-        process = Path(f"/proc/{server.pid}")
-        names = (process / "environ").read_text().split("\0")
-        loader = re.search(r"\S+/ld-linux\S+", (process / "maps").read_text())
-    (tunables,) = (name.partition("=")[2] for name in names if name.startswith("GLIBC_TUNABLES="))
-    assert loader is not None
-    taken = subprocess.run(
-        [loader[0], "--list-tunables"],
+    tunables = embedded._environment().get("GLIBC_TUNABLES")
+    found = re.search(r"\S+/ld[^/\s]*\.so\S*", Path("/proc/self/maps").read_text()) if tunables else None
+    if tunables is None or found is None:
+        pytest.skip("another C library")
+    listing = subprocess.run(
+        [found[0], "--list-tunables"],
         env={"GLIBC_TUNABLES": tunables},
         capture_output=True,
         text=True,
         check=False,
     )
-    if taken.returncode != 0:
+    if listing.returncode != 0:
         pytest.skip("a C library that cannot list its settings (before 2.33)")
-    for setting in tunables.split(":"):
-        name, _, value = setting.partition("=")
-        assert re.search(rf"^{re.escape(name)}: {int(value):#x} ", taken.stdout, re.MULTILINE), taken.stdout
+    settings = dict(setting.split("=") for setting in tunables.split(":"))
+    for name, value in settings.items():
+        assert re.search(rf"^{re.escape(name)}: {int(value):#x} ", listing.stdout, re.MULTILINE), name
+    # More than 16 bits are listed, but not taken.
+    assert 1_000 < int(settings["glibc.malloc.tcache_count"]) < 2**16
 
 
+@pytest.mark.skipif(embedded._glibc() < embedded.OLDEST_GLIBC, reason="another C library")
+def test_the_server_is_started_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    with started(tmp_path) as server:
+        assert b"\0GLIBC_TUNABLES=glibc.malloc." in b"\0" + Path(f"/proc/{server.pid}/environ").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("theirs", "is_ours_added"),
+    [("glibc.malloc.tcache_count=9", False), ("", False), ("glibc.rtld.nns=8", True)],
+)
 def test_the_users_own_setting_of_the_allocator_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    theirs: str, is_ours_added: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=9")
-    assert embedded._environment()["GLIBC_TUNABLES"] == "glibc.malloc.tcache_count=9"
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.30"))
+    monkeypatch.setenv("GLIBC_TUNABLES", theirs)
+    expected = f"{theirs}:{embedded._TUNABLES}" if is_ours_added else theirs
+    assert embedded._environment()["GLIBC_TUNABLES"] == expected
 
 
-@pytest.mark.parametrize("library", [("glibc", "2.28"), ("", ""), ("musl", "1.2")])
+@pytest.mark.parametrize("library", [("glibc", "2.29"), ("", ""), ("musl", "2.40")])
 def test_an_allocator_that_might_not_stand_it_is_left_alone(
     library: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

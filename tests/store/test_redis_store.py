@@ -84,6 +84,21 @@ def test_a_key_of_another_type_is_named_as_corrupt(
         redis_store.outbox(0, START, 10)
 
 
+def test_an_accumulator_that_cannot_be_read_does_not_keep_its_device_from_loading(
+    redis_store: RedisStore, client: Redis, namespace: str
+) -> None:
+    keys = Keys(namespace, 4)
+    record = b'{"dropped":1}'
+    own(redis_store).commit(
+        devices=dict.fromkeys(["typed", "garbled", "sound"], record), accumulated={"sound": [(2, b"e")]}
+    )
+    client.set(keys.accumulated(0, "typed"), "not a list")
+    client.rpush(keys.accumulated(0, "garbled"), b"3 \x02not compressed", b"no number")
+    [loaded] = redis_store.load([Wanted(0, devices=["typed", "garbled", "sound"])], NOW)
+    assert loaded.devices == dict.fromkeys(["typed", "garbled", "sound"], record)
+    assert loaded.oldest == {"sound": [(2, b"e")]}
+
+
 def test_a_stored_definition_that_cannot_be_read_names_its_key(
     redis_store: RedisStore, client: Redis, namespace: str
 ) -> None:
