@@ -79,7 +79,7 @@ class Loaded:
     available: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
     oldest: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
     """The first `OLDEST` accumulated events (sequence, JSON) of a device that has dropped some; left out where they
-    cannot be read."""
+    cannot be read, or where there is much of them."""
     seen: dict[bytes, bytes] = field(default_factory=dict)
 
 

@@ -1,5 +1,6 @@
 """What only the Redis store can get wrong: namespaces, layouts, forgotten scripts, a server that refuses."""
 
+import os
 from collections.abc import Iterator
 from importlib.resources import files
 
@@ -97,6 +98,17 @@ def test_an_accumulator_that_cannot_be_read_does_not_keep_its_device_from_loadin
     [loaded] = redis_store.load([Wanted(0, devices=["typed", "garbled", "sound"])], NOW)
     assert loaded.devices == dict.fromkeys(["typed", "garbled", "sound"], record)
     assert loaded.oldest == {"sound": [(2, b"e")]}
+
+
+def test_large_accumulated_events_do_not_come_for_all_devices_at_once(redis_store: RedisStore) -> None:
+    names = [f"d{number}" for number in range(40)]
+    events = [(n, os.urandom(25_000)) for n in range(1, 6)]
+    own(redis_store).commit(
+        devices=dict.fromkeys(names, b'{"dropped":1}'), accumulated=dict.fromkeys(names, events)
+    )
+    [loaded] = redis_store.load([Wanted(0, devices=names)], NOW)
+    assert loaded.devices.keys() == set(names)
+    assert loaded.oldest == dict.fromkeys(names[:11], events[:4])
 
 
 def test_a_stored_definition_that_cannot_be_read_names_its_key(
