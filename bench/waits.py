@@ -1,6 +1,6 @@
 """Many open waits of one definition on distinct match values, and as many armed timers: what they cost, and what not.
 
-    python bench/waits.py [--waits 20000] [--full]
+    python bench/waits.py [--waits 20000] [--full] [--keep 1]
 
 Prints bytes per wait (server and engine), matching and signalling at 1,000 waits and at all, processor time when
 idle, the time to take over after `kill -9` of the engine, and the lateness of timers that fall due at once.
@@ -90,11 +90,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--waits", type=int, default=20_000)
     parser.add_argument("--full", action="store_true", help="a million")
+    parser.add_argument("--keep", type=int, help="events per device, the oldest dropped for each new one")
     parser.add_argument("--quick", action="store_true", help="the default")
     options = parser.parse_args()
     waits = 1_000_000 if options.full else options.waits
     with served() as (url, store, redis), engine_process(url) as engine:
-        publish(store, WORKFLOW, now_ms=0)
+        publish(store, WORKFLOW if options.keep is None else keeping(options.keep), now_ms=0)
         publish(store, SHORT, now_ms=0)
         open_waits(store, 0, 1_000)
         matching(store, redis, engine, 1_000)
@@ -107,10 +108,29 @@ def main() -> None:
             f"a wait with its timer      {used:,.0f} bytes in the server, which holds {resident[0]:,.0f} for it; "
             f"{resident[1]:,.0f} in the engine"
         )
+        if options.keep is not None:  # what a device drops first is asked for by itself
+            one_more(store, waits)
         matching(store, redis, engine, waits)
         idle(redis, engine)
         timers(store, redis, min(5_000, waits))
         takeover(url, store, engine)
+
+
+def keeping(count: int) -> str:
+    """The workflow with accumulators of so many events."""
+    unlimited = "maxEvents: 100000, maxBytes: 100000000"
+    assert unlimited in WORKFLOW
+    return WORKFLOW.replace(unlimited, f"maxEvents: {count}, overflow: dropOldest")
+
+
+def one_more(store: Store, devices: int) -> None:
+    """An event for each device."""
+    before = applied(store)
+    for start in range(0, devices, 500):
+        store.append_events(
+            [event(device, 10**6, "Tick") for device in range(start, min(start + 500, devices))]
+        )
+    wait_until(lambda: applied(store) - before >= devices, 600)
 
 
 def memory(redis: Redis, engine: "subprocess.Popen[bytes]") -> tuple[int, int, int]:
