@@ -364,7 +364,7 @@ class Loader:
 def _sizes_from(first: int, oldest: Sequence[tuple[int, bytes]]) -> deque[tuple[int, int, int]] | None:
     """What came with a device of its oldest accumulated events; None where it is to be read when it is wanted."""
     try:
-        found = deque((n, *_size(body)) for n, body in oldest if n >= first)
+        found = deque([(n, *_size(body)) for n, body in oldest if n >= first])
     except (ValueError, KeyError, TypeError):
         return None  # whoever reads it for itself tells
     return found or None
