@@ -1,9 +1,10 @@
 """Events end to end: pushed to the door, deduplicated, accumulated, matched, stepped, committed, ledger written.
 
-    python bench/events.py [--events 50000] [--devices 10000] [--durability fsync] [--profile]
+    python bench/events.py [--events 50000] [--devices 10000] [--durability fsync] [--keep 1000] [--profile]
 
 One engine process, an embedded server, events of about 300 bytes for devices that each stand in an event wait which
-steps on every event. Prints the ratio to plain pipelined XADD + XREAD of the same bytes in the same run.
+steps on every event. Prints the ratio to plain pipelined XADD + XREAD of the same bytes in the same run. With `--keep`
+each accumulator is filled with so many events before, so that every event drops the oldest one of its device.
 """
 
 import argparse
@@ -30,7 +31,7 @@ id: listener
 version: 1.0.0
 events: {Seen: {}, Tick: {}}
 start: {on: [Seen], input: {}}
-configuration: {timeout: P30D, accumulator: {maxEvents: 100000, maxBytes: 100000000}}
+configuration: {timeout: P30D, accumulator: {maxEvents: 100000, maxBytes: 100000000, overflow: dropOldest}}
 startAt: Listen
 states:
   Listen: {type: wait, event: Tick, match: {kind: tick}, resultPath: $.state.last, next: Listen}
@@ -118,6 +119,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--devices", type=int, default=10_000)
     parser.add_argument("--durability", default="fsync")
+    parser.add_argument(
+        "--keep", type=int, default=0, help="events that each accumulator holds, and is filled with"
+    )
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -134,11 +138,14 @@ def run(url: str, options: argparse.Namespace) -> None:
     store = open_store(settings)
     redis = open_redis(url)
     calm_collector()
-    publish(store, WORKFLOW, now_ms=0)
+    publish(store, WORKFLOW.replace("maxEvents: 100000", f"maxEvents: {options.keep or 100_000}"), now_ms=0)
     engine = Engine(store, RqDispatcher(redis, "stepwell"), "bench", lease_ms=60_000)
     starts = [event(device, 0, "Seen") for device in range(options.devices)]
     push(store, starts)
     started = measure(engine, starts, False)
+    for number in range(1, options.keep):
+        push(store, [event(device, -number, "Tick") for device in range(options.devices)])
+        drain(engine)
     ticks = [event(n % options.devices, n, "Tick") for n in range(options.events)]
     raw = raw_rate(redis, ticks)
     push(store, ticks)

@@ -109,7 +109,7 @@ def main() -> None:
             f"{resident[1]:,.0f} in the engine"
         )
         if options.keep is not None:  # what a device drops first is asked for by itself
-            one_more(store, waits)
+            an_event_each(store, 0, waits, "Tick", 10**6)
         matching(store, redis, engine, waits)
         idle(redis, engine)
         timers(store, redis, min(5_000, waits))
@@ -123,16 +123,6 @@ def keeping(count: int) -> str:
     return WORKFLOW.replace(unlimited, f"maxEvents: {count}, overflow: dropOldest")
 
 
-def one_more(store: Store, devices: int) -> None:
-    """An event for each device."""
-    before = applied(store)
-    for start in range(0, devices, 500):
-        store.append_events(
-            [event(device, 10**6, "Tick") for device in range(start, min(start + 500, devices))]
-        )
-    wait_until(lambda: applied(store) - before >= devices, 600)
-
-
 def memory(redis: Redis, engine: "subprocess.Popen[bytes]") -> tuple[int, int, int]:
     """Bytes that the server counts, that it holds, and that the engine holds."""
     found = redis.info("memory")
@@ -141,10 +131,15 @@ def memory(redis: Redis, engine: "subprocess.Popen[bytes]") -> tuple[int, int, i
 
 def open_waits(store: Store, first: int, last: int) -> None:
     """One instance per device, each in its wait. The accumulator's mark and the history's start come with it."""
+    an_event_each(store, first, last, "Seen", 0)
+
+
+def an_event_each(store: Store, first: int, last: int, kind: str, number: int) -> None:
+    """An event of each of these devices, all applied when it returns."""
     before = applied(store)
     for start in range(first, last, 1_000):
         end = min(start + 1_000, last)
-        store.append_events([event(device, 0, "Seen") for device in range(start, end)])
+        store.append_events([event(device, number, kind) for device in range(start, end)])
         wait_until(lambda end=end: applied(store) - before >= end - first - 20_000, 600)  # type: ignore[misc]
     wait_until(lambda: applied(store) - before >= last - first, 600)
 

@@ -3,15 +3,19 @@
 The record is a value: `copy` before changing, so that a turn which fails leaves no trace.
 """
 
-from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from stepwell_schemas import device_record
+from stepwell_store.protocol import AHEAD
 
-SIZES = 128
-"""Accumulated events whose sizes are read at once, or kept at hand."""
+Sizes = tuple[int, int, int]
+"""Sequence, bytes and received_ms of an accumulated event."""
+
+SIZES_BYTES = 40
+"""What it costs to know them, beside values that count by their stored size: a quarter of what they take in memory."""
 
 
 @dataclass(slots=True)
@@ -32,8 +36,10 @@ class Device:
     """instance -> definition; a child workflow's definition is marked by a leading "^"."""
     ended: dict[str, str] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
-    oldest: deque[tuple[int, int, int]] | None = None
-    """(sequence, bytes, received_ms) of the oldest accumulated events, known only where it was needed."""
+    oldest: list[Sizes] = field(default_factory=list)
+    """Of the oldest accumulated events, without a gap; known only where they may soon be dropped."""
+    may_drop: bool = False
+    """Whether the next events may well drop older ones; told by those before, and not stored."""
 
     @property
     def count(self) -> int:
@@ -45,7 +51,7 @@ class Device:
         return Device(
             self.id, self.next, self.first, self.bytes, self.dropped, self.rejected, self.oldest_ms, self.first_ms,
             self.last_ms, self.last_sequence, dict(self.running), dict(self.ended), dict(self.kept),
-            None if self.oldest is None else self.oldest.copy(),
+            self.oldest.copy(), self.may_drop,
         )  # fmt: skip
 
     def append(self, size: int, received_ms: int) -> int:
@@ -57,19 +63,37 @@ class Device:
             self.first_ms = received_ms
         if self.oldest_ms is None:
             self.oldest_ms = received_ms
-        if self.oldest is not None and len(self.oldest) < SIZES:
-            before = self.oldest[-1][0] if self.oldest else self.first - 1
-            if before == sequence - 1:  # nothing between them is unknown
-                self.oldest.append((sequence, size, received_ms))
+        if self.is_dropping and len(self.oldest) < AHEAD and self.known_to == sequence - 1:
+            self.oldest.append((sequence, size, received_ms))
         return sequence
+
+    @property
+    def known_to(self) -> int:
+        """The last sequence of those in `oldest`, or the one before the first event."""
+        return self.oldest[-1][0] if self.oldest else self.first - 1
+
+    @property
+    def is_dropping(self) -> bool:
+        """Whether it has dropped events, or is about to."""
+        return self.dropped > 0 or self.may_drop
+
+    def lacks(self, events: int) -> bool:
+        """Whether more of the oldest should be known before so many events come."""
+        return self.is_dropping and len(self.oldest) <= events and self.known_to < self.next - 1
+
+    def learn(self, found: Iterable[Sizes]) -> None:
+        """Know these too, as far as they follow on those that are known."""
+        for sizes in found:
+            if sizes[0] == self.known_to + 1:
+                self.oldest.append(sizes)
 
     def drop_before(self, first: int) -> int:
         """Forget events below `first`; how many there were. All of those, and the next, are in `oldest`."""
-        assert self.oldest is not None
         count = 0
-        while self.oldest and self.oldest[0][0] < first:
-            self.bytes -= self.oldest.popleft()[1]
+        while count < len(self.oldest) and self.oldest[count][0] < first:
+            self.bytes -= self.oldest[count][1]
             count += 1
+        del self.oldest[:count]
         self.first = min(max(self.first, first), self.next)
         self.oldest_ms = self.oldest[0][2] if self.oldest else None
         return count

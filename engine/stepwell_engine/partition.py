@@ -17,7 +17,7 @@ from stepwell_schemas.cloudevents import EventRejected
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.records import AttemptLost, TimerFired
-from stepwell_store.errors import CorruptValue, StoreUnavailable
+from stepwell_store.errors import StoreUnavailable
 from stepwell_store.protocol import (
     Claim,
     Commit,
@@ -30,19 +30,12 @@ from stepwell_store.protocol import (
     Wanted,
 )
 
-from stepwell_engine import execution, operations, quarantine, routing
+from stepwell_engine import execution, loading, operations, quarantine, routing
+from stepwell_engine.cache import CACHED_BYTES, Cache
 from stepwell_engine.catalog import Catalog
 from stepwell_engine.device import Device
-from stepwell_engine.turn import (
-    CACHED_BYTES,
-    Batch,
-    Cache,
-    Loader,
-    Step,
-    Turn,
-    decode_device,
-    decode_instance,
-)
+from stepwell_engine.loading import Loader
+from stepwell_engine.turn import Batch, Step, Turn
 
 log = logging.getLogger("stepwell.engine")
 
@@ -123,62 +116,51 @@ class Partition:
     # -- what a batch needs from the store -----------------------------------------------------------------
 
     def wants(self, work: Work) -> Wanted:
-        """Dedupe marks, devices and instances of this batch that are not cached. A device brings what it runs."""
-        devices = {event.device: None for arrival in work.door if (event := arrival.event) and event.device}
+        """Dedupe marks, devices and instances of this batch that are not cached. A device brings what it runs; of one
+        that is cached it is what its events will drop."""
+        devices: dict[str, int] = {}
+        for arrival in work.door:
+            if (event := arrival.event) and event.device:
+                devices[event.device] = devices.get(event.device, 0) + 1
         instances = dict.fromkeys(timer.instance for timer in work.timers)
         seen = [arrival.key for arrival in work.door if arrival.event is not None]
         for entry in work.inbox:
             self._name(entry, devices, instances, seen)
         unknown: list[str] = []
-        for id in devices:
+        behind: dict[str, int] = {}
+        for id, events in devices.items():
             known = self._devices.find(id)
             if known is None:
                 unknown.append(id)
-            elif known[0] is not None:
-                instances.update(dict.fromkeys(known[0].running))
+            elif (device := known[0]) is not None:
+                instances.update(dict.fromkeys(device.running))
+                if device.lacks(events):
+                    behind[id] = device.known_to
         return Wanted(
             partition=self.number,
             instances=[id for id in instances if id not in self._instances],
             devices=unknown,
+            behind=behind,
             seen=seen,
         )
 
     def take(self, wanted: Wanted, loaded: Loaded) -> None:
-        """Cache what was loaded; what cannot be read is left for the turn that needs it, to be named there.
-
-        It may have been loaded before the last batch was written: that batch's marks count, and what it changed is
-        cached and so was not asked for.
-        """
+        """Cache what was loaded. It may have been loaded before the last batch was written: that batch's marks count,
+        and what it changed is cached and so was not asked for."""
         for key in self._on_its_way.keys() & wanted.seen:
             loaded.seen[key] = self._on_its_way[key]
-        for id in wanted.instances:
-            if id not in loaded.instances:
-                self._instances.put(id, None, 0)
-        for id, stored in loaded.instances.items():
-            if id in self._instances:
-                continue  # it came with its device, and is known as it is now
-            try:
-                self._instances.put(id, decode_instance(id, stored), len(stored))
-            except CorruptValue as error:
-                log.error("%s", error)
-        for id in wanted.devices:
-            raw = loaded.devices.get(id)
-            if raw is None:
-                self._devices.put(id, None, 0)
-                continue
-            try:
-                self._devices.put(id, decode_device(id, raw, loaded.oldest.get(id, ())), len(raw))
-            except CorruptValue as error:
-                log.error("%s", error)
+        loading.take(wanted, loaded, self._instances, self._devices)
 
     def _name(
-        self, entry: Entry, devices: dict[str, None], instances: dict[str, None], seen: list[bytes]
+        self, entry: Entry, devices: dict[str, int], instances: dict[str, None], seen: list[bytes]
     ) -> None:
         try:
             operation = orjson.loads(entry.fields.get(b"r", b""))
-            for name, names in (("instance", instances), ("device", devices)):
-                if isinstance(operation.get(name), str):
-                    names[operation[name]] = None
+            instance, device = operation.get("instance"), operation.get("device")
+            if isinstance(instance, str):
+                instances[instance] = None
+            if isinstance(device, str):
+                devices.setdefault(device, 0)
             key = operations.once_key(operation)
             if key is not None:
                 seen.append(key)

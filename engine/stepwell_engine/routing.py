@@ -15,6 +15,7 @@ from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.workflow import Accumulator
 from stepwell_store.partition import instance_id
+from stepwell_store.protocol import AHEAD
 
 from stepwell_engine import execution, quarantine
 from stepwell_engine.catalog import BrokenDefinition, Catalog
@@ -181,7 +182,10 @@ def _make_room(turn: Turn, device: Device, limits: Accumulator, size: int, reten
         _expire(
             turn, device, _first_since(turn, device, turn.now_ms - retention_ms), "older than the retention"
         )
-    if device.count < limits.max_events and device.bytes + size <= limits.max_bytes:
+    room = limits.max_events - device.count
+    is_nearly_full = room <= AHEAD or device.bytes + AHEAD * size > limits.max_bytes
+    device.may_drop = is_nearly_full and limits.overflow == "dropOldest"
+    if room > 0 and device.bytes + size <= limits.max_bytes:
         return None
     if limits.overflow != "dropOldest" or size > limits.max_bytes:
         return "reject" if limits.overflow == "dropOldest" else limits.overflow

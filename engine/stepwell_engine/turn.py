@@ -5,69 +5,28 @@ engine itself fail changes nothing but its instance's quarantine.
 """
 
 import os
-from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import orjson
 from stepwell_schemas import instance as instances
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.records import Record
-from stepwell_store.errors import CorruptValue
-from stepwell_store.protocol import Commit, Wanted
+from stepwell_store.protocol import Commit
 
 from stepwell_engine import device as devices
-from stepwell_engine.device import SIZES, Device
-from stepwell_engine.kept import Events, KeptEvents, in_order
-
-Value = TypeVar("Value")
+from stepwell_engine.cache import Cache
+from stepwell_engine.device import SIZES_BYTES, Device, Sizes
+from stepwell_engine.kept import in_order
+from stepwell_engine.loading import Loader, sizes_of
 
 Step = tuple[int, str]
 """A step of a turn: its number there, and the instance that takes it."""
 
-CACHED_BYTES = 4 * 1_048_576
-ABSENCE_BYTES = 100
-"""What it costs to remember that there is nothing, or the least that something takes."""
-
-
-class Cache(Generic[Value]):
-    """The hot values of an owned partition, least recently used out first. None remembers an absence."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self._values: OrderedDict[str, tuple[Value | None, int]] = OrderedDict()
-        self._bytes = 0
-        self.limit_bytes = limit_bytes
-        """Bounds the stored size of what is kept."""
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
-
-    def find(self, key: str) -> tuple[Value | None, int] | None:
-        """The value and its size; None where nothing is known. What is only read does not count as used."""
-        return self._values.get(key)
-
-    def get(self, key: str) -> Value | None:
-        """The value; None also where nothing is known."""
-        found = self._values.get(key)
-        return None if found is None else found[0]
-
-    def put(self, key: str, value: Value | None, size: int) -> None:
-        """Remember as used last."""
-        size += ABSENCE_BYTES
-        before = self._values.get(key)
-        self._values[key] = value, size
-        if before is None:
-            self._bytes += size
-        else:
-            self._bytes += size - before[1]
-            self._values.move_to_end(key)
-
-    def shrink(self) -> None:
-        """Back to the limit; called between batches, never within one, and only when all is in the store."""
-        while self._bytes > self.limit_bytes and self._values:
-            _, (_, size) = self._values.popitem(last=False)
-            self._bytes -= size
+MORE = 128
+"""Accumulated events whose sizes are read at once, where too few are known."""
 
 
 class Disposition(NamedTuple):
@@ -160,7 +119,7 @@ class Batch:
         partition: int,
         cached: Cache[Instance],
         known: Cache[Device],
-        loader: "Loader",
+        loader: Loader,
         entropy: Callable[[int], bytes] = os.urandom,
         careful: bool = False,
     ) -> None:
@@ -210,31 +169,29 @@ class Batch:
         offered, taken = self.offers.get(device, {}), self.taken.get(device, set())
         return in_order(self.stored[device], offered, taken, self.writes.dropped.get(device, 0))
 
-    def each_oldest(self, device: Device) -> Iterator[tuple[int, int, int]]:
-        """(sequence, bytes, received_ms) of a device's accumulated events, oldest first."""
+    def each_oldest(self, device: Device) -> Iterator[Sizes]:
+        """A device's accumulated events, oldest first."""
         place = 0
-        while place < len(device.oldest or ()) or self._know_more(device):
-            assert device.oldest is not None
+        while place < len(device.oldest) or self._know_more(device):
             yield device.oldest[place]
             place += 1
 
     def know_oldest(self, device: Device, through: int) -> None:
         """Know the same up to a sequence at least, where there are so many."""
-        while (not device.oldest or device.oldest[-1][0] < through) and self._know_more(device):
+        while device.known_to < through and self._know_more(device):
             pass
 
     def _know_more(self, device: Device) -> bool:
         """Whether there are accumulated events behind those whose sizes are known; some of them are then, too."""
-        known = device.oldest = deque() if device.oldest is None else device.oldest
-        last = known[-1][0] if known else device.first - 1
+        last = device.known_to
         if last >= device.next - 1:
             return False
-        found = self._loader.sizes(self.partition, device.id, last, SIZES)
-        if len(found) < SIZES:
+        found = self._loader.sizes(self.partition, device.id, last, MORE)
+        if len(found) < MORE:
             last = found[-1][0] if found else last
             fresh = self.writes.accumulated.get(device.id, ())
-            found += [(n, *_size(body)) for n, body in fresh if n > last]
-        known.extend(found)
+            found += [sizes_of(n, body) for n, body in fresh if n > last]
+        device.oldest += found
         return bool(found)
 
     def new_seed(self) -> str:
@@ -312,7 +269,8 @@ class Batch:
         for id, instance in self.changed_instances.items():
             self._cached.put(id, instance, len(writes.instances[id]))
         for id, device in self.changed_devices.items():
-            self._known.put(id, device, len(writes.devices[id] or b""))
+            size = len(writes.devices[id] or b"")
+            self._known.put(id, device, size + SIZES_BYTES * len(device.oldest))
         kept = self._loader.kept
         for id in self.offers.keys() | self.taken.keys() | writes.dropped.keys():
             if id not in kept:
@@ -326,87 +284,3 @@ class Batch:
         self._cached.shrink()
         self._known.shrink()
         self._loader.kept.shrink()
-
-
-class Loader:
-    """Values that no load beforehand has foreseen, read one by one, when every commit that was sent is confirmed."""
-
-    def __init__(self, store: Any, confirm: Callable[[], None]) -> None:
-        self._store = store
-        self._confirm = confirm
-        self.kept = KeptEvents()
-
-    def instance(self, partition: int, id: str) -> tuple[Instance | None, int]:
-        self._confirm()
-        raw = self._store.instance(partition, id)
-        return (None, 0) if raw is None else (decode_instance(id, raw), len(raw))
-
-    def device(self, partition: int, id: str) -> tuple[Device | None, int]:
-        self._confirm()
-        raw = self._store.device(partition, id)
-        return (None, 0) if raw is None else (decode_device(id, raw), len(raw))
-
-    def available(self, partition: int, device: str) -> Events:
-        known = self.kept.find(device)
-        if known is None:
-            self._confirm()
-            (loaded,) = self._store.load([Wanted(partition, available=[device])], 0)
-            found = loaded.available.get(device, [])
-            known = {n: DeviceEvent.from_document(_without_n(orjson.loads(raw))) for n, raw in found}
-            self.kept.put(device, known, sum(len(raw) for _, raw in found))
-        return known
-
-    def sizes(self, partition: int, device: str, after: int, limit: int) -> list[tuple[int, int, int]]:
-        self._confirm()
-        return [(n, *_size(body)) for n, body in self._store.device_events(partition, device, after, limit)]
-
-
-def _sizes_from(first: int, oldest: Sequence[tuple[int, bytes]]) -> deque[tuple[int, int, int]] | None:
-    """What came with a device of its oldest accumulated events; None where it is to be read when it is wanted."""
-    try:
-        found = deque([(n, *_size(body)) for n, body in oldest if n >= first])
-    except (ValueError, KeyError, TypeError):
-        return None  # whoever reads it for itself tells
-    return found or None
-
-
-def _size(body: bytes) -> tuple[int, int]:
-    """Bytes and received_ms of an accumulated event."""
-    return len(body), orjson.loads(body)["received"]
-
-
-def decode_instance(id: str, raw: bytes) -> Instance:
-    """The instance of stored bytes. Raises CorruptValue that names it."""
-    try:
-        instance = instances.from_wire(orjson.loads(raw))
-        if not _is_sound(instance):
-            raise TypeError("a field has a value of another type")
-        return instance
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptValue(f"instance:{id}", f"is not a stored instance: {error!r}") from error
-
-
-def _is_sound(instance: Instance) -> bool:
-    """Whether the values that the engine itself reads have their types; `decide` reads the rest within a turn."""
-    frames = instance.frames.values()
-    return (
-        isinstance(instance.status, str)
-        and isinstance(instance.definition, str)
-        and isinstance(instance.created_ms, int)
-        and isinstance(instance.held, list)
-        and all(isinstance(frame.work, dict) and isinstance(frame.id, str) for frame in frames)
-    )
-
-
-def decode_device(id: str, raw: bytes, oldest: Sequence[tuple[int, bytes]] = ()) -> Device:
-    """The device of stored bytes, with what is known of its oldest events. Raises CorruptValue that names it."""
-    try:
-        device = devices.decode(id, raw)
-        device.oldest = _sizes_from(device.first, oldest)
-        return device
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorruptValue(f"device:{id}", f"is not a stored device: {error!r}") from error
-
-
-def _without_n(document: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name != "n"}

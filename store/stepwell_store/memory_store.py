@@ -16,6 +16,7 @@ from stepwell_store.memory_partition import MemoryPartition, apply_commit
 from stepwell_store.memory_reading import MemoryReading
 from stepwell_store.memory_workers import MemoryWorkers
 from stepwell_store.protocol import (
+    AHEAD,
     OLDEST,
     Commit,
     CommitResult,
@@ -278,11 +279,15 @@ class MemoryStore(MemoryWorkers, MemoryReading):
         for device, record in devices.items():
             if has_dropped(record):
                 loaded.oldest[device] = list(part.accumulated.get(device, ()))[:OLDEST]
+        for device, after in want.behind.items():
+            events = part.accumulated.get(device, ())
+            loaded.oldest[device] = [item for item in events if item[0] > after][:AHEAD]
         for device in want.available:
             waiting = part.available.get(device, set())
             if waiting:
-                events = part.accumulated.get(device, ())
-                loaded.available[device] = [item for item in events if item[0] in waiting]
+                loaded.available[device] = [
+                    item for item in part.accumulated.get(device, ()) if item[0] in waiting
+                ]
         for key in want.seen:
             value = part.find_seen(key, now_ms)
             if value is not None:

@@ -60,6 +60,8 @@ class Wanted:
     devices: list[str] = field(default_factory=list)
     """With each come the instances it runs: the store reads the keys of `running` in a device's record. With each that
     has `dropped` events come its oldest."""
+    behind: dict[str, int] = field(default_factory=dict)
+    """Devices whose accumulated events behind a sequence are wanted, `AHEAD` of each at most."""
     available: list[str] = field(default_factory=list)
     """Devices whose unconsumed events are wanted too: {sequence: event JSON} in order."""
     seen: list[bytes] = field(default_factory=list)
@@ -68,6 +70,9 @@ class Wanted:
 
 OLDEST = 4
 """Accumulated events that come with a device: an event drops one, or some that have grown too old."""
+
+AHEAD = 16
+"""Accumulated events of a device that are read ahead, before events drop them."""
 
 
 @dataclass(slots=True)
@@ -78,8 +83,8 @@ class Loaded:
     devices: dict[str, bytes] = field(default_factory=dict)
     available: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
     oldest: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
-    """The first `OLDEST` accumulated events (sequence, JSON) of a device that has dropped some; left out where they
-    cannot be read, or where there is much of them."""
+    """Accumulated events (sequence, JSON): the first `OLDEST` of a wanted device that has dropped some, those `behind`
+    of another. Left out where they cannot be read, or where there is much of them."""
     seen: dict[bytes, bytes] = field(default_factory=dict)
 
 

@@ -26,6 +26,7 @@ SCRIPTS = (
     "extend",
     "list_instances",
     "load_available",
+    "load_behind",
     "load_devices",
     "load_seen",
     "open_layout",

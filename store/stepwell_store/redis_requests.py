@@ -3,7 +3,7 @@
 Replies are read as they come over the wire, without redis-py's conversions: this is the hot path.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,7 @@ from stepwell_store.commit_packing import pack_commit, read_answer
 from stepwell_store.compression import restored
 from stepwell_store.errors import CorruptValue
 from stepwell_store.keys import Keys
-from stepwell_store.protocol import OLDEST, Commit, CommitResult, Entry, Inbound, Loaded, Wanted
+from stepwell_store.protocol import AHEAD, OLDEST, Commit, CommitResult, Entry, Inbound, Loaded, Wanted
 from stepwell_store.redis_errors import translate
 from stepwell_store.redis_link import Call, Command, Request
 from stepwell_store.retention import SEEN_BUCKETS, seen_bucket
@@ -57,6 +57,8 @@ def load_requests(keys: Keys, wanted: Sequence[Wanted], now_ms: int) -> list[Req
             requests.append(("HMGET", keys.of(want.partition, "instances"), *want.instances))
         if want.devices:
             requests.append(_devices_call(keys, want))
+        if want.behind:
+            requests.append(_behind_call(keys, want))
         if want.seen:
             requests.append(seen_call(keys, want.partition, want.seen, now_ms))
         requests.extend(_available_call(keys, want.partition, device) for device in want.available)
@@ -130,6 +132,12 @@ def _devices_call(keys: Keys, want: Wanted) -> Call:
     return Call("load_devices", (devices, instances), (OLDEST, *want.devices))
 
 
+def _behind_call(keys: Keys, want: Wanted) -> Call:
+    pairs = [part for pair in want.behind.items() for part in pair]
+    prefix = keys.prefixes[want.partition]
+    return Call("load_behind", (keys.of(want.partition, "devices"),), (prefix, AHEAD, *pairs))
+
+
 def _available_call(keys: Keys, partition: int, device: str) -> Call:
     return Call("load_available", (keys.available(partition, device), keys.accumulated(partition, device)))
 
@@ -147,7 +155,9 @@ def _read_lookups(want: Wanted, replies: Iterator[Any]) -> Loaded:
         loaded.devices = _present(want.devices, devices)
         # A name that is no text is no instance's: decoding the device's record tells of it.
         loaded.instances |= _restored([id.decode(errors="replace") for id in running], instances)
-        loaded.oldest = dict(_readable(dropping, oldest))
+        loaded.oldest = dict(_readable([id.decode(errors="replace") for id in dropping], oldest))
+    if want.behind:
+        loaded.oldest.update(_readable(want.behind, next(replies)))
     if want.seen:
         loaded.seen = _present(want.seen, next(replies))
     for device in want.available:
@@ -163,12 +173,12 @@ def _restored(names: Sequence[str], values: Sequence[bytes | None]) -> dict[str,
 
 
 def _readable(
-    devices: Sequence[bytes], oldest: Sequence[Sequence[bytes]]
+    devices: Iterable[str], oldest: Sequence[Sequence[bytes]]
 ) -> Iterator[tuple[str, list[tuple[int, bytes]]]]:
     """Who finds nothing here asks again for itself, and is told what is wrong."""
     for device, elements in zip(devices, oldest, strict=True):
         with suppress(ValueError, CorruptValue):
-            yield device.decode(), [read_event(element) for element in elements]
+            yield device, [read_event(element) for element in elements]
 
 
 def _present(names: Sequence[Any], values: Sequence[bytes | None]) -> dict[Any, bytes]:

@@ -11,9 +11,10 @@ from simulation_audit import Audit
 from stepwell_engine import intake, routing
 from stepwell_engine.intake import Intake
 from stepwell_engine.kept import KeptEvents
+from stepwell_engine.loading import Loader
 from stepwell_engine.loop import Engine
 from stepwell_engine.partition import Partition
-from stepwell_engine.turn import Batch, Loader
+from stepwell_engine.turn import Batch
 from stepwell_schemas.instance import Frame
 from stepwell_store import memory_partition, memory_store
 from stepwell_store.memory_partition import MemoryClaim, MemoryPartition

@@ -1,7 +1,7 @@
 """A device's accumulator: sequences, what is available, what is dropped."""
 
 import orjson
-from stepwell_store.protocol import OLDEST, Store
+from stepwell_store.protocol import AHEAD, OLDEST, Store
 from store_batches import own
 
 
@@ -138,6 +138,20 @@ def test_a_device_that_has_dropped_events_brings_its_oldest(store: Store) -> Non
     )
     loaded = owner.load(devices=["full", "new", "empty", "odd", "zero", "none"])
     assert {name: found for name, found in loaded.oldest.items() if found} == {"full": events[:OLDEST]}
+
+
+def test_accumulated_events_are_read_ahead_of_those_that_drop_them(store: Store) -> None:
+    owner = own(store)
+    events = [(n, b'{"n":%d}' % n) for n in range(3, 40)]
+    gap = [(n, body) for n, body in events if n != 5]
+    owner.commit(accumulated={"long": events, "short": events[:4], "gap": gap, "shifted": events})
+    behind = {"long": 2, "short": 4, "gap": 9, "shifted": 12, "none": 3}
+    found = owner.load(behind=behind).oldest
+    assert found["long"] == events[:AHEAD]
+    assert found["short"] == events[2:4]
+    assert found["shifted"] == events[10 : 10 + AHEAD]
+    assert found["none"] == []
+    assert all(n > 9 for n, _ in found["gap"])  # whether one is missing is for the reader to see
 
 
 def test_more_devices_than_one_call_of_a_script_can_name_are_loaded_at_once(store: Store) -> None:

@@ -98,6 +98,10 @@ def test_an_accumulator_that_cannot_be_read_does_not_keep_its_device_from_loadin
     [loaded] = redis_store.load([Wanted(0, devices=["typed", "garbled", "sound"])], NOW)
     assert loaded.devices == dict.fromkeys(["typed", "garbled", "sound"], record)
     assert loaded.oldest == {"sound": [(2, b"e")]}
+    own(redis_store).commit(accumulated={"shorn": [(n, b"e") for n in (20, 21, 22)]})
+    behind = {"typed": 1, "garbled": 2, "sound": 1, "shorn": 18}
+    [loaded] = redis_store.load([Wanted(0, behind=behind)], NOW)
+    assert {name: found for name, found in loaded.oldest.items() if found} == {"sound": [(2, b"e")]}
 
 
 def test_large_accumulated_events_do_not_come_for_all_devices_at_once(redis_store: RedisStore) -> None:
@@ -109,6 +113,10 @@ def test_large_accumulated_events_do_not_come_for_all_devices_at_once(redis_stor
     [loaded] = redis_store.load([Wanted(0, devices=names)], NOW)
     assert loaded.devices.keys() == set(names)
     assert loaded.oldest == dict.fromkeys(names[:11], events[:4])
+    [loaded] = redis_store.load([Wanted(0, behind=dict.fromkeys(names, 1))], NOW)
+    assert {name: found for name, found in loaded.oldest.items() if found} == dict.fromkeys(
+        names[:11], events[1:]
+    )
 
 
 def test_a_stored_definition_that_cannot_be_read_names_its_key(
