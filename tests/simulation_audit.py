@@ -13,11 +13,17 @@ import orjson
 from simulation import PARTITIONS, Simulation
 from stepwell_cli.examination import examine
 from stepwell_engine import device as devices
-from stepwell_interpreter.decide import decide, describe, obligations
+from stepwell_interpreter.decide import decide, describe, obligations, timer_in, timer_slot
 from stepwell_schemas import instance as instances
 from stepwell_schemas import records
 from stepwell_schemas.instance import TERMINAL, Instance, new_instance
-from stepwell_schemas.records import ActivityCompleted, ActivityFailed, EventOffered, InstanceStarted
+from stepwell_schemas.records import (
+    ActivityCompleted,
+    ActivityFailed,
+    EventOffered,
+    InstanceStarted,
+    TimerFired,
+)
 from stepwell_store.partition import partition_of
 
 LAST = frozenset({"started", "consumed", "ignored", "rejected", "deadLettered"})
@@ -85,6 +91,10 @@ class Audit:
             if isinstance(record, ActivityCompleted | ActivityFailed) and decision.answer == "accepted":
                 answered[record.attempt] += 1
                 self._expect(record.token in wanted, f"{stored.id}: took a result with a token out of date")
+            if isinstance(record, TimerFired):
+                self._expect(
+                    record.due_ms <= record.time_ms, f"{stored.id}: {record.timer} fired before its time"
+                )
             if isinstance(record, EventOffered) and decision.answer == "consumed":
                 self.takes[record.event.id, stored.id] += 1
             if isinstance(record, InstanceStarted) and record.event is not None:
@@ -104,17 +114,24 @@ class Audit:
         self._expect(instance.status == "running", f"{instance.id} is {instance.status}: {instance.cause}")
         owned = obligations(instance)
         self._expect(bool(owned), f"{instance.id} waits for nothing")
-        timers = {timer.timer for timer in self.run.store.timers(number, instance.id)}
+        timers = {timer.slot: timer.due_ms for timer in self.run.store.timers(number, instance.id)}
         attempts = self.run.store.attempts(number)
         for duty in owned:
             kind, name = duty["kind"], duty["name"]
             child = self.instances.get(name)
             there = {
-                "timer": name in timers,
+                "timer": kind == "timer" and self._is_armed(timers, instance, name),
                 "attempt": name in attempts,
                 "child": child is not None and child[1].status not in TERMINAL,
             }.get(kind, True)
             self._expect(there, f"{instance.id} relies on {kind} {name}, which is not there")
+
+    @staticmethod
+    def _is_armed(armed: dict[str, int], instance: Instance, name: str) -> bool:
+        """Whether the alarm of a timer rings, and not too late."""
+        slot = timer_slot(name)
+        timer = timer_in(instance, slot)
+        return timer is not None and slot in armed and armed[slot] <= timer[1]
 
     def _starts(self) -> None:
         for id in self.run.asked:
@@ -215,7 +232,7 @@ class Audit:
                 if place == number and instance.status not in TERMINAL:
                     standing = describe(instance)
                     tokens |= {pending["token"] for pending in standing["pendingActivities"]}
-                    timers |= {(id, timer["timer"]) for timer in standing["timers"]}
+                    timers |= {(id, timer_slot(timer["timer"])) for timer in standing["timers"]}
             self._expect(set(part.attempts) == tokens, f"attempts of {number}: {set(part.attempts) ^ tokens}")
             self._expect(
                 set(part.deadlines) == tokens, f"deadlines of {number}: {set(part.deadlines) ^ tokens}"

@@ -42,8 +42,9 @@ id: watch
 version: 1.0.0
 events: {Seen: {}, Ping: {}}
 start: {on: [Ping], input: {device: $.event.device}}
-startAt: Pings
+startAt: First
 states:
+  First: {type: wait, event: Ping, timeout: PT25S, timeoutNext: Child, resultPath: null, next: Pings}
   Pings: {type: wait, event: Ping, count: 2, timeout: PT30S, timeoutNext: Child, resultPath: null, next: Child}
   Child:
     type: task

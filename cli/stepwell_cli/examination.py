@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
-from stepwell_interpreter.status import obligations
+from stepwell_interpreter.status import obligations, timer_in, timer_slot
 from stepwell_schemas import instance as instances
 from stepwell_schemas.instance import TERMINAL, Instance
 from stepwell_store.errors import CorruptValue
@@ -64,7 +64,7 @@ class Examination:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a partition holds: armed timers (instance -> timer -> due time), pending attempts by token."""
+    """What a partition holds: armed timers (instance -> slot -> due time), pending attempts by token."""
 
     timers: dict[str, dict[str, int]]
     attempts: dict[str, bytes]
@@ -134,7 +134,7 @@ def _held(store: Store, partition: int) -> Held:
 def _by_instance(timers: Iterable[DueTimer]) -> dict[str, dict[str, int]]:
     armed: dict[str, dict[str, int]] = {}
     for timer in timers:
-        armed.setdefault(timer.instance, {})[timer.timer] = timer.due_ms
+        armed.setdefault(timer.instance, {})[timer.slot] = timer.due_ms
     return armed
 
 
@@ -202,8 +202,10 @@ def _fault_of(
         return f"the name of its {kind} is {name!r}, which is no text"
     match kind:
         case "timer":
-            armed = name in held.timers.get(instance.id, {})
-            return None if armed else f"its timer {name} is not armed"
+            slot = timer_slot(name)
+            timer, armed = timer_in(instance, slot), held.timers.get(instance.id, {}).get(slot)
+            is_armed = timer is not None and armed is not None and armed <= timer[1]
+            return None if is_armed else f"its timer {name} is not armed"
         case "attempt":
             return None if name in held.attempts else f"its attempt {name} is not pending"
         case "child":

@@ -38,7 +38,7 @@ from stepwell_schemas.records import (
     Record,
 )
 
-from stepwell_engine import quarantine
+from stepwell_engine import alarms, quarantine
 from stepwell_engine.catalog import BrokenDefinition, Catalog
 from stepwell_engine.kept import in_order
 from stepwell_engine.turn import Disposition, Turn
@@ -192,6 +192,7 @@ def _step(
     _write_history(turn, decision, record)
     for command in decision.commands:
         _carry_out(turn, catalog, decided, command)
+    alarms.follow(turn, instance, decision)
     if decided.status != instance.status:
         turn.index.append(
             (decided.id, decided.definition, instance.status, decided.status, decided.created_ms)
@@ -219,10 +220,8 @@ def _carry_out(turn: Turn, catalog: Catalog, instance: Instance, command: Comman
             _run_activity(turn, instance, command)
         case CancelActivity():
             _forget(turn, command.token)
-        case SetTimer():
-            turn.timers[(instance.id, command.timer)] = command.due_ms
-        case ClearTimer():
-            turn.timers[(instance.id, command.timer)] = None
+        case SetTimer() | ClearTimer():
+            pass  # `alarms.follow` looks at what has become of each timer
         case StartChild():
             _start_child(turn, catalog, instance, command)
         case CancelChild():

@@ -223,6 +223,7 @@ class Engine:
                 continue
             if has_timer and partition.has_timer_due(until):
                 works[number].timers = self.store.due_timers(number, until, TIMERS)
+                works[number].timers_until_ms = until
             if has_attempt:
                 works[number].attempts = self._sweeper.lost(partition, now_ms, inbox_until)
 

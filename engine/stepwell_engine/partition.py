@@ -7,17 +7,18 @@ import logging
 import math
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
-from stepwell_interpreter.decide import heartbeat_token
+from stepwell_interpreter.decide import heartbeat_token, timer_in
 from stepwell_schemas.cloudevents import EventRejected
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.records import AttemptLost, TimerFired
-from stepwell_store.errors import StoreUnavailable
+from stepwell_store.errors import CorruptValue, StoreUnavailable
 from stepwell_store.protocol import (
     Claim,
     Commit,
@@ -30,7 +31,8 @@ from stepwell_store.protocol import (
     Wanted,
 )
 
-from stepwell_engine import execution, loading, operations, quarantine, routing
+from stepwell_engine import alarms, execution, loading, operations, quarantine, routing
+from stepwell_engine.alarms import Alarm
 from stepwell_engine.cache import CACHED_BYTES, Cache
 from stepwell_engine.catalog import Catalog
 from stepwell_engine.device import Device
@@ -66,6 +68,8 @@ class Work:
     timers: list[DueTimer] = field(default_factory=list)
     claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
     attempts: list[DueAttempt] = field(default_factory=list)
+    timers_until_ms: int = 0
+    """Up to when timers may fire: they do not overtake what has come before they were due."""
     inbox_until_ms: int = 0
     """Up to when everything in the inbox has been read."""
 
@@ -170,7 +174,8 @@ class Partition:
     def heartbeat_token(self, timer: DueTimer) -> str | None:
         """The attempt a heartbeat timer watches; None for any other timer."""
         instance = self._instances.get(timer.instance)
-        return None if instance is None else heartbeat_token(instance, timer.timer)
+        found = None if instance is None else timer_in(instance, timer.slot)
+        return None if instance is None or found is None else heartbeat_token(instance, found[0])
 
     # -- a batch -------------------------------------------------------------------------------------------
 
@@ -199,13 +204,13 @@ class Partition:
         batch = Batch(self.number, self._instances, self._devices, self._loader, self._entropy, careful)
         batch.seen.update(loaded.seen)
         known = set(loaded.seen)
-        for item in _in_order(work):
+        for item in _in_order(work, alarms.due(batch, work.timers, work.timers_until_ms)):
             match item:
                 case Arrival():
                     self._arrive(batch, item, now_ms)
                 case Entry():
                     self._operate(batch, item, now_ms)
-                case DueTimer():
+                case Alarm():
                     self._fire(batch, item, work.claims, now_ms)
         for attempt in work.attempts:
             self._lose(batch, attempt, now_ms)
@@ -308,28 +313,30 @@ class Partition:
 
         self._turn(batch, now_ms, act, poisoned, raw)
 
-    def _fire(self, batch: Batch, timer: DueTimer, claims: dict[tuple[str, str], Claim], now_ms: int) -> None:
-        if (timer.instance, timer.timer) in batch.writes.timers:
-            return  # moved or cleared by what came before it in this batch
-        claim = claims.get((timer.instance, timer.timer))
+    def _fire(self, batch: Batch, alarm: Alarm, claims: dict[tuple[str, str], Claim], now_ms: int) -> None:
+        key = (alarm.instance, alarm.slot)
+        with suppress(CorruptValue):
+            if alarms.timer_of(batch, *key) != (alarm.timer, alarm.due_ms):
+                return  # moved or cleared by what came before it in this batch
+        claim = claims.get(key)
         record = TimerFired(
             time_ms=now_ms,
-            timer=timer.timer,
-            due_ms=timer.due_ms,
+            timer=alarm.timer,
+            due_ms=alarm.due_ms,
             started_ms=claim.started_ms if claim else None,
             heartbeat_ms=claim.sign_ms if claim else None,
         )
 
         def act(turn: Turn) -> None:
-            turn.timers[(timer.instance, timer.timer)] = None
-            execution.deliver(turn, self._catalog, timer.instance, record)
+            turn.timers[key] = None
+            execution.deliver(turn, self._catalog, alarm.instance, record)
 
         def poisoned(turn: Turn, error: Exception) -> None:
-            turn.timers[(timer.instance, timer.timer)] = None
-            quarantine.set_apart_by_id(turn, timer.instance, record, error)
+            turn.timers[key] = None
+            quarantine.set_apart_by_id(turn, alarm.instance, record, error)
 
-        body = orjson.dumps({"instance": timer.instance, "timer": timer.timer, "due_ms": timer.due_ms})
-        self._turn(batch, now_ms, act, poisoned, body, timer=(timer.instance, timer.timer))
+        body = orjson.dumps({"instance": alarm.instance, "timer": alarm.timer, "due_ms": alarm.due_ms})
+        self._turn(batch, now_ms, act, poisoned, body, timer=key)
 
     def _lose(self, batch: Batch, attempt: DueAttempt, now_ms: int) -> None:
         if attempt.token in batch.writes.attempts:
@@ -459,22 +466,22 @@ def _loss(attempt: DueAttempt, now_ms: int) -> tuple[str, AttemptLost]:
     return payload["instance"], AttemptLost(now_ms, payload["attempt"], attempt.token, reason)
 
 
-def _in_order(work: Work) -> Sequence[Arrival | Entry | DueTimer]:
+def _in_order(work: Work, due: Sequence[Alarm]) -> Sequence[Arrival | Entry | Alarm]:
     """Both logs merged by the server's time of arrival, each log's own order kept; timers when they were due.
 
     So what came in time wins over the timeout, however long no engine was there to see it.
     """
-    if not work.timers:
+    if not due:
         if not work.inbox:
             return work.door
         if not work.door:
             return work.inbox
-    items: list[Any] = [*work.inbox, *work.door, *work.timers]
+    items: list[Any] = [*work.inbox, *work.door, *due]
     return sorted(items, key=_moment)
 
 
-def _moment(item: Arrival | Entry | DueTimer) -> tuple[int, float]:
-    return (item.due_ms, math.inf) if isinstance(item, DueTimer) else _position(item.id)
+def _moment(item: Arrival | Entry | Alarm) -> tuple[int, float]:
+    return (item.due_ms, math.inf) if isinstance(item, Alarm) else _position(item.id)
 
 
 def _position(id: str) -> tuple[int, int]:

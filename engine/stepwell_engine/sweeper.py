@@ -86,7 +86,7 @@ class Sweeper:
     def claims(self, partition: Partition, timers: list[DueTimer]) -> dict[tuple[str, str], Claim]:
         """For due heartbeat timers: who works on the attempt and when it last gave a sign."""
         tokens = {
-            token: (timer.instance, timer.timer)
+            token: (timer.instance, timer.slot)
             for timer in timers
             if (token := partition.heartbeat_token(timer)) is not None
         }

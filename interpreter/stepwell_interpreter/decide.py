@@ -55,10 +55,26 @@ from stepwell_interpreter.flow import (
     lift_timeout,
 )
 from stepwell_interpreter.program import CANCEL_STEP, CompensationStep, MapStep, Program
-from stepwell_interpreter.status import describe, heartbeat_token, obligations, waits_for
+from stepwell_interpreter.status import (
+    describe,
+    heartbeat_token,
+    obligations,
+    timer_in,
+    timer_slot,
+    waits_for,
+)
 from stepwell_interpreter.trace import note, note_execution
 
-__all__ = ["Decision", "decide", "describe", "heartbeat_token", "obligations", "waits_for"]
+__all__ = [
+    "Decision",
+    "decide",
+    "describe",
+    "heartbeat_token",
+    "obligations",
+    "timer_in",
+    "timer_slot",
+    "waits_for",
+]
 
 MAX_STEPS_OF_A_FRAME: Final = 10_000
 """States one frame may enter within one decision; more is a loop that waits for nothing."""

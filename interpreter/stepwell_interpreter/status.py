@@ -27,6 +27,22 @@ def heartbeat_token(instance: Instance, timer: str) -> str | None:
     return token if isinstance(token, str) else None
 
 
+def timer_slot(timer: str) -> str:
+    """Where a timer stands, at whichever visit: `<frame>/<what>`, or the instance's own."""
+    frame, _, rest = timer.partition("/")
+    return f"{frame}/{rest.rpartition('/')[2]}" if rest else timer
+
+
+def timer_in(instance: Instance, slot: str) -> tuple[str, int] | None:
+    """Name and due time of the timer that stands there now; None where none does."""
+    id, _, what = slot.partition("/")
+    if not what:
+        return None if instance.deadline_ms is None else (slot, instance.deadline_ms)
+    frame = instance.frames.get(id)
+    due_ms = None if frame is None else (frame.work.get("timers") or {}).get(what)
+    return None if frame is None or due_ms is None else (f"{frame.id}/{frame.visit}/{what}", due_ms)
+
+
 def describe(instance: Instance) -> dict[str, Any]:
     """Where the instance stands: `currentStates openWaits pendingActivities pendingChildren callbacks timers`."""
     frames = list(instance.frames.values())

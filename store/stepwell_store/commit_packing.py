@@ -133,11 +133,11 @@ def _pack_devices(arguments: list[Argument], commit: Commit) -> None:
 def _pack_timers(arguments: list[Argument], commit: Commit) -> None:
     armed: list[Argument] = []
     cleared: list[Argument] = []
-    for (instance, timer), due_ms in commit.timers.items():
+    for (instance, slot), due_ms in commit.timers.items():
         if due_ms is None:
-            cleared.append(timer_member(instance, timer))
+            cleared.append(timer_member(instance, slot))
         else:
-            armed += (due_ms, timer_member(instance, timer))
+            armed += (due_ms, timer_member(instance, slot))
     _pack_list(arguments, armed)
     _pack_list(arguments, cleared)
 
@@ -160,9 +160,9 @@ def _pack_attempts(arguments: list[Argument], commit: Commit) -> None:
     _pack_tuples(arguments, commit.deadlines.items())
 
 
-def timer_member(instance: str, timer: str) -> str:
+def timer_member(instance: str, slot: str) -> str:
     """The member of the timers set; neither part holds a NUL."""
-    return f"{instance}\0{timer}"
+    return f"{instance}\0{slot}"
 
 
 def _pack_list(arguments: list[Argument], values: list[Any]) -> None:

@@ -42,7 +42,8 @@ One partition, `{<ns>:<p>}:...`, where everything shares one hash tag, so that o
                                        when dropped, all with the device
     available:<device>        set      sequences no wait has consumed; commit; members go when consumed or
                                        dropped, all with the device
-    timers                    zset     "<instance>\\0<timer>" -> due ms; commit
+    timers                    zset     "<instance>\\0<slot>" -> ms when an engine looks; commit. The slot is
+                                       "<frame>/<what>", or "timeout" of the instance; its timer is due then or later
     attempts                  hash     token -> payload; commit; goes when the engine forgets the attempt
     deadlines                 zset     token -> end of dispatch deadline or lease (ms); commit, claim.lua,
                                        extend.lua, report.lua; goes with the attempt
@@ -57,7 +58,7 @@ One partition, `{<ns>:<p>}:...`, where everything shares one hash tag, so that o
 
 import re
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 """1: the first. 2: device records leave out what has its usual value; history entries, accumulated events and the
 ledger may be compressed (compression.py). 3: instances may be compressed, all with a second dictionary; `runs` holds
 what has ended. Steps between them: migrations.py."""

@@ -28,13 +28,15 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How one version becomes the next: the values of one hash of each partition are written anew."""
+    """How one version becomes the next: the values of one hash, or the members of one sorted set, of each partition are
+    written anew."""
 
     to: int
     what: str
-    hash: str
+    key: str
     rewrite: Callable[[bytes], bytes]
     """Raises ValueError, KeyError or TypeError for a value that the older release did not write."""
+    is_hash: bool = True
 
 
 @dataclass(slots=True)
@@ -100,9 +102,22 @@ def compact_instance(raw: bytes) -> bytes:
     return raw
 
 
+def alarm_of_timer(member: bytes) -> bytes:
+    """A timer's member of version 3, "<instance>\\0<frame>/<visit>/<what>", without the visit."""
+    instance, mark, timer = member.partition(b"\0")
+    if not (instance and mark and timer):
+        raise ValueError("it is no timer")
+    match timer.split(b"/"):
+        case [frame, _, what]:
+            return b"%b\0%b/%b" % (instance, frame, what)
+        case _:
+            return member
+
+
 STEPS = (
     Step(2, "device records leave out what has its usual value", "devices", compact_device),
     Step(3, "instances are compressed", "instances", compact_instance),
+    Step(4, "timers are kept by their slot, at whichever visit", "timers", alarm_of_timer, is_hash=False),
 )
 
 
@@ -152,21 +167,29 @@ def _run_step(link: RedisLink, partitions: int, step: Step, lock: _Lock | None) 
     layout = link.keys.layout
     first = int(link.command("HGET", layout, "migrated") or 0) if lock is not None else 0
     for number in range(first, partitions):
-        key = link.keys.of(number, step.hash)
-        for page in _pages(link, key):
+        key = link.keys.of(number, step.key)
+        for page in _pages(link, key, step.is_hash):
             fresh = _rewritten(step, key, page, result)
             if lock is not None:
                 lock.keep()
-                if fresh:
-                    link.script("replace_fields", [key], *fresh)
+                _write(link, key, fresh, step.is_hash)
         if lock is not None:
             link.command("HSET", layout, "migrated", number + 1)
     return result
 
 
-def _rewritten(step: Step, key: str, page: dict[bytes, bytes], result: Migrated) -> list[bytes]:
+def _write(link: RedisLink, key: str, fresh: list[tuple[bytes, bytes, bytes]], is_hash: bool) -> None:
+    if is_hash and fresh:
+        link.script("replace_fields", [key], *(part for field in fresh for part in field))
+    elif fresh:
+        link.script("rename_members", [key], *(part for member in fresh for part in member[1:]))
+
+
+def _rewritten(
+    step: Step, key: str, page: dict[bytes, bytes], result: Migrated
+) -> list[tuple[bytes, bytes, bytes]]:
     """Name, value and new value of each that changes."""
-    fresh: list[bytes] = []
+    fresh: list[tuple[bytes, bytes, bytes]] = []
     for name, value in page.items():
         result.seen += 1
         try:
@@ -177,15 +200,16 @@ def _rewritten(step: Step, key: str, page: dict[bytes, bytes], result: Migrated)
             continue
         if rewritten != value:
             result.changed += 1
-            fresh += (name, value, rewritten)
+            fresh.append((name, value, rewritten))
     return fresh
 
 
-def _pages(link: RedisLink, key: str) -> Iterator[dict[bytes, bytes]]:
+def _pages(link: RedisLink, key: str, is_hash: bool) -> Iterator[dict[bytes, bytes]]:
+    """Names and values; a member of a sorted set is both."""
     cursor = 0
     while True:
-        cursor, page = link.command("HSCAN", key, cursor, "COUNT", PAGE)
-        yield page
+        cursor, page = link.command("HSCAN" if is_hash else "ZSCAN", key, cursor, "COUNT", PAGE)
+        yield page if is_hash else {member: member for member, _ in page}
         if cursor == 0:
             return
 

@@ -90,10 +90,10 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class DueTimer:
-    """An armed timer of an instance."""
+    """An armed timer of an instance, which may have moved to a later time since."""
 
     instance: str
-    timer: str
+    slot: str
     due_ms: int
 
 
@@ -162,7 +162,7 @@ class Commit:
     consumed: dict[str, list[int]] = field(default_factory=dict)
     """Device -> sequences no longer available."""
     timers: dict[tuple[str, str], int | None] = field(default_factory=dict)
-    """(instance, timer) -> due time; None clears."""
+    """(instance, slot) -> due time; None clears."""
     attempts: dict[str, tuple[bytes, int] | None] = field(default_factory=dict)
     """token -> (payload, dispatch deadline); None forgets the attempt, its claim and its lease."""
     deadlines: dict[str, int] = field(default_factory=dict)

@@ -32,6 +32,7 @@ SCRIPTS = (
     "open_layout",
     "publish_definition",
     "release",
+    "rename_members",
     "renew",
     "replace_fields",
     "report",

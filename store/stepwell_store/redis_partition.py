@@ -134,8 +134,8 @@ def read_entries(found: Any) -> list[Entry]:
 
 def read_timer(member: bytes, due_ms: float) -> DueTimer:
     """A timer of the timers set."""
-    instance, _, timer = member.decode().partition("\0")
-    return DueTimer(instance, timer, int(due_ms))
+    instance, _, slot = member.decode().partition("\0")
+    return DueTimer(instance, slot, int(due_ms))
 
 
 def _position(value: bytes | None) -> str:

@@ -125,7 +125,7 @@ class RedisReading(Linked):
 
     def timers(self, partition: int, instance: str) -> list[DueTimer]:
         found = {
-            timer.timer: timer
+            timer.slot: timer
             for page in self._scan("ZSCAN", self._keys.of(partition, "timers"))
             for timer in (read_timer(member, due_ms) for member, due_ms in page)
             if timer.instance == instance

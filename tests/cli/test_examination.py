@@ -96,7 +96,7 @@ def test_a_token_that_is_no_text_is_told(token: object) -> None:
 
 def test_a_timer_that_is_not_armed_is_found() -> None:
     world, id = waiting_world()
-    timers = {(id, timer.timer): None for timer in world.store.timers(0, id)}
+    timers = {(id, timer.slot): None for timer in world.store.timers(0, id)}
     broken_into(world).commit(timers=timers)
     assert kinds(world) == {("error", "broken")}
 

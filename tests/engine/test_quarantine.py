@@ -145,6 +145,23 @@ def test_the_released_instance_takes_what_broke_it_and_what_came_meanwhile(
     assert world.disposition(second) == "consumed"
 
 
+def test_a_timer_that_an_event_moves_after_the_release_still_fires(world: World, poison: Poison) -> None:
+    """Its alarm had rung, and what it rang for was held behind the event."""
+    started(world)
+    poison.breaks = on_event("left")
+    world.push("d", "Go")
+    world.run()
+    world.advance(3_600)
+    world.run()
+    assert [wire["kind"] for wire in one_of(world, "left").held] == ["EventOffered", "TimerFired"]
+    poison.cure()
+    release(world, "left")
+    assert one_of(world, "left").status == "running"
+    world.advance(3_600)
+    world.run()
+    assert one_of(world, "left").error == "Late"
+
+
 def test_events_buffered_while_quarantined_are_offered_after_the_release(
     world: World, poison: Poison
 ) -> None:

@@ -1,6 +1,6 @@
 """The simulation finds what is wrong: each guard taken away, one at a time, is caught within so many seeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from simulation import Simulation
 from simulation_audit import Audit
-from stepwell_engine import intake, routing
+from stepwell_engine import alarms, intake, routing
 from stepwell_engine.intake import Intake
 from stepwell_engine.kept import KeptEvents
 from stepwell_engine.loading import Loader
@@ -19,7 +19,7 @@ from stepwell_schemas.instance import Frame
 from stepwell_store import memory_partition, memory_store
 from stepwell_store.memory_partition import MemoryClaim, MemoryPartition
 from stepwell_store.memory_workers import MemoryWorkers
-from stepwell_store.protocol import Commit, CommitResult
+from stepwell_store.protocol import Commit, CommitResult, DueTimer
 
 WITHIN = 150
 """Seeds."""
@@ -239,6 +239,25 @@ def goes_on_after_a_failure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Engine, "_forget", planted)
 
 
+def alarms_not_set_anew(patch: pytest.MonkeyPatch) -> None:
+    """An alarm that rings before its timer is due, since that has moved, is cleared."""
+    due = alarms.due
+
+    def planted(batch: Batch, rung: Sequence[DueTimer], until_ms: int) -> list[alarms.Alarm]:
+        found = due(batch, rung, until_ms)
+        early = {(one.instance, one.slot) for one in rung} - {(one.instance, one.slot) for one in found}
+        batch.writes.timers.update(dict.fromkeys(early))
+        return found
+
+    patch.setattr(alarms, "due", planted)
+
+
+def early_alarms_fire(patch: pytest.MonkeyPatch) -> None:
+    """An alarm that rings is taken for its timer, though that has moved."""
+    due = alarms.due
+    patch.setattr(alarms, "due", lambda batch, rung, until_ms: due(batch, rung, 1 << 60))
+
+
 PLANTS = {
     "epoch": epoch_unchecked,
     "revision": revision_unchecked,
@@ -255,6 +274,8 @@ PLANTS = {
     "reads after confirming": reads_too_early,
     "cache kept until confirmed": shrinks_too_early,
     "all dropped after a failure": goes_on_after_a_failure,
+    "alarms set anew": alarms_not_set_anew,
+    "alarms before their time": early_alarms_fire,
 }
 
 

@@ -119,18 +119,18 @@ def test_the_next_due_time_is_the_first_timers(store: Store) -> None:
 def test_due_timers_come_oldest_first_and_stay_until_cleared(store: Store) -> None:
     owner = own(store)
     owner.commit(timers={("i", "late"): 30, ("i", "soon"): 10, ("j", "next"): 20})
-    assert [(t.instance, t.timer, t.due_ms) for t in store.due_timers(0, 25, 10)] == [
+    assert [(t.instance, t.slot, t.due_ms) for t in store.due_timers(0, 25, 10)] == [
         ("i", "soon", 10),
         ("j", "next", 20),
     ]
     assert len(store.due_timers(0, 99, 2)) == 2
     owner.commit(timers={("i", "soon"): None, ("j", "next"): 40})
-    assert [t.timer for t in store.due_timers(0, 99, 10)] == ["late", "next"]
+    assert [t.slot for t in store.due_timers(0, 99, 10)] == ["late", "next"]
 
 
 def test_timers_of_one_instance(store: Store) -> None:
     own(store).commit(timers={("i", "a"): 1, ("i", "b"): 2, ("i*", "c"): 3})
-    assert {t.timer: t.due_ms for t in store.timers(0, "i")} == {"a": 1, "b": 2}
+    assert {t.slot: t.due_ms for t in store.timers(0, "i")} == {"a": 1, "b": 2}
 
 
 def test_history_is_appended_and_read_in_pages(store: Store) -> None:
