@@ -227,18 +227,25 @@ class Audit:
         for number in range(PARTITIONS):
             part = self.run.store._parts[number]
             tokens: set[str] = set()
-            timers: set[tuple[str, str]] = set()
+            timers: dict[tuple[str, str], int] = {}
             for id, (place, instance) in self.instances.items():
                 if place == number and instance.status not in TERMINAL:
                     standing = describe(instance)
                     tokens |= {pending["token"] for pending in standing["pendingActivities"]}
-                    timers |= {(id, timer_slot(timer["timer"])) for timer in standing["timers"]}
+                    timers |= {
+                        (id, timer_slot(timer["timer"])): timer["dueMs"] for timer in standing["timers"]
+                    }
             self._expect(set(part.attempts) == tokens, f"attempts of {number}: {set(part.attempts) ^ tokens}")
             self._expect(
                 set(part.deadlines) == tokens, f"deadlines of {number}: {set(part.deadlines) ^ tokens}"
             )
             self._expect(set(part.claims) <= tokens, f"claims of {number}: {set(part.claims) - tokens}")
-            self._expect(set(part.timers) == timers, f"timers of {number}: {set(part.timers) ^ timers}")
+            self._expect(
+                part.timers.keys() == timers.keys(),
+                f"timers of {number}: {part.timers.keys() ^ timers.keys()}",
+            )
+            late = [key for key, due_ms in timers.items() if part.timers.get(key, due_ms) > due_ms]
+            self._expect(not late, f"alarms of {number} that ring too late: {late}")
             self._expect(len(part.outbox) == 0, f"the outbox of {number} holds {len(part.outbox)}")
             self._expect(len(part.inbox) == 0, f"the inbox of {number} holds {len(part.inbox)}")
             indexed = {(id, key[1]) for key, ids in part.index.items() for id in ids}

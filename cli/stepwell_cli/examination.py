@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
+from stepwell_interpreter.flow import INSTANCE_TIMER
 from stepwell_interpreter.status import obligations, timer_in, timer_slot
 from stepwell_schemas import instance as instances
 from stepwell_schemas.instance import TERMINAL, Instance
 from stepwell_store.errors import CorruptValue
-from stepwell_store.protocol import DueTimer, PartitionInfo, Store
+from stepwell_store.protocol import Alarm, PartitionInfo, Store
 
 Severity = Literal["error", "warning"]
 
@@ -131,7 +132,7 @@ def _held(store: Store, partition: int) -> Held:
     return Held(_by_instance(store.due_timers(partition, EVER_MS, ALL)), store.attempts(partition))
 
 
-def _by_instance(timers: Iterable[DueTimer]) -> dict[str, dict[str, int]]:
+def _by_instance(timers: Iterable[Alarm]) -> dict[str, dict[str, int]]:
     armed: dict[str, dict[str, int]] = {}
     for timer in timers:
         armed.setdefault(timer.instance, {})[timer.slot] = timer.due_ms
@@ -185,6 +186,8 @@ def _faults(store: Store, partition: int, instance: Instance, held: Held, now_ms
     if not owed:
         states = ", ".join(frame.state for frame in instance.frames.values()) or "no state"
         yield finding("hung", f"it runs but owns no wait, timer, job or child (in {states})")
+    if instance.deadline_ms is not None:
+        owed.append({"kind": "timer", "state": "(the whole)", "name": INSTANCE_TIMER})
     for entry in owed:
         fault = _fault_of(store, partition, instance, held, entry["kind"], entry["name"])
         if fault is not None:
@@ -204,8 +207,11 @@ def _fault_of(
         case "timer":
             slot = timer_slot(name)
             timer, armed = timer_in(instance, slot), held.timers.get(instance.id, {}).get(slot)
-            is_armed = timer is not None and armed is not None and armed <= timer[1]
-            return None if is_armed else f"its timer {name} is not armed"
+            if armed is None or timer is None:
+                return f"its timer {name} is not armed"
+            return (
+                None if armed <= timer[1] else f"its timer {name} will be {(armed - timer[1]) // 1000} s late"
+            )
         case "attempt":
             return None if name in held.attempts else f"its attempt {name} is not pending"
         case "child":

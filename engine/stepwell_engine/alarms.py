@@ -6,6 +6,7 @@ as it is: the one that rings too early is set anew, once per timeout instead of 
 which name, the instance says.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -13,17 +14,18 @@ from stepwell_interpreter.decide import Decision, timer_in, timer_slot
 from stepwell_schemas.commands import ClearTimer, SetTimer
 from stepwell_schemas.instance import Instance
 from stepwell_store.errors import CorruptValue
-from stepwell_store.protocol import DueTimer
+from stepwell_store.protocol import Alarm
 
 from stepwell_engine.turn import Batch, Turn
 
-NEAR_MS = 10_000
-"""An alarm that is due within this time, or was, may have rung already (by the clock of another engine), and its firing
-be held by a quarantine: where such a timer moves, its alarm is always set."""
+PUT_OFF_MS = 600_000
+"""An alarm of an instance that cannot be read rings again after this time."""
+
+log = logging.getLogger("stepwell.engine")
 
 
-class Alarm(NamedTuple):
-    """One whose timer is due, by the name and time that the instance has for it."""
+class FiringTimer(NamedTuple):
+    """A timer that is due, by the name and time that its instance has for it."""
 
     instance: str
     slot: str
@@ -31,18 +33,20 @@ class Alarm(NamedTuple):
     due_ms: int
 
 
-def due(batch: Batch, rung: Iterable[DueTimer], until_ms: int) -> list[Alarm]:
-    """Those whose timers are really due; the others are cleared, or set anew."""
-    found: list[Alarm] = []
+def due(batch: Batch, rung: Iterable[Alarm], until_ms: int) -> list[FiringTimer]:
+    """The timers that are really due; the alarms of others are cleared, or set anew."""
+    found: list[FiringTimer] = []
     for alarm in rung:
         try:
             timer = timer_of(batch, alarm.instance, alarm.slot)
-        except CorruptValue:
-            timer = alarm.slot, alarm.due_ms  # its turn tells
+        except CorruptValue as error:
+            log.error("%s; its timer is put off", error)
+            batch.writes.timers[(alarm.instance, alarm.slot)] = until_ms + PUT_OFF_MS
+            continue
         if timer is None or timer[1] > until_ms:
             batch.writes.timers[(alarm.instance, alarm.slot)] = None if timer is None else timer[1]
         else:
-            found.append(Alarm(alarm.instance, alarm.slot, *timer))
+            found.append(FiringTimer(alarm.instance, alarm.slot, *timer))
     return found
 
 
@@ -68,5 +72,6 @@ def _set(turn: Turn, slot: str, before: Instance, after: Instance) -> None:
         turn.timers[(after.id, slot)] = None
         return
     then = timer_in(before, slot)
-    if then is None or not turn.now_ms + NEAR_MS < then[1] <= now[1]:
+    # The alarm of a timer that was due may be gone: it has rung, and a quarantine held what it rang for.
+    if then is None or now[1] < then[1] or then[1] <= turn.now_ms or after.id in turn.lifted:
         turn.timers[(after.id, slot)] = now[1]

@@ -42,6 +42,12 @@ class Cache(Generic[Value]):
             self._bytes += size - before[1]
             self._values.move_to_end(key)
 
+    def grow(self, key: str, size: int) -> None:
+        """Something remembered takes so much more."""
+        value, before = self._values[key]
+        self._values[key] = value, before + size
+        self._bytes += size
+
     def shrink(self) -> None:
         """Back to the limit; called between batches, never within one, and only when all is in the store."""
         while self._bytes > self.limit_bytes and self._values:

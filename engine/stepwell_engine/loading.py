@@ -14,7 +14,7 @@ from stepwell_store.protocol import Loaded, Wanted
 
 from stepwell_engine import device as devices
 from stepwell_engine.cache import Cache
-from stepwell_engine.device import Device, Sizes
+from stepwell_engine.device import SIZES_BYTES, Device, Sizes
 from stepwell_engine.kept import Events, KeptEvents
 
 log = logging.getLogger("stepwell.engine")
@@ -81,7 +81,9 @@ def take(
     for id, events in loaded.oldest.items():
         device = known_devices.get(id)
         if device is not None:
+            known = len(device.oldest)
             _learn(device, events)
+            known_devices.grow(id, SIZES_BYTES * (len(device.oldest) - known))
 
 
 def _learn(device: Device, events: Sequence[tuple[int, bytes]]) -> None:
@@ -109,7 +111,15 @@ def _is_sound(instance: Instance) -> bool:
         and isinstance(instance.definition, str)
         and isinstance(instance.created_ms, int)
         and isinstance(instance.held, list)
+        and isinstance(instance.deadline_ms, int | None)
         and all(isinstance(frame.work, dict) and isinstance(frame.id, str) for frame in frames)
+        and all(_are_times(frame.work.get("timers")) for frame in frames)
+    )
+
+
+def _are_times(timers: Any) -> bool:
+    return timers is None or (
+        isinstance(timers, dict) and all(isinstance(due, int) for due in timers.values())
     )
 
 

@@ -222,8 +222,9 @@ class Engine:
             if self.owned.get(number) is not partition:
                 continue
             if has_timer and partition.has_timer_due(until):
-                works[number].timers = self.store.due_timers(number, until, TIMERS)
-                works[number].timers_until_ms = until
+                rung = works[number].timers = self.store.due_timers(number, until, TIMERS)
+                # Where there are more, a timer that is due later than they ring may not fire before theirs.
+                works[number].timers_until_ms = until if len(rung) < TIMERS else min(until, rung[-1].due_ms)
             if has_attempt:
                 works[number].attempts = self._sweeper.lost(partition, now_ms, inbox_until)
 

@@ -7,7 +7,6 @@ import logging
 import math
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,12 +17,12 @@ from stepwell_schemas.cloudevents import EventRejected
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.records import AttemptLost, TimerFired
-from stepwell_store.errors import CorruptValue, StoreUnavailable
+from stepwell_store.errors import StoreUnavailable
 from stepwell_store.protocol import (
+    Alarm,
     Claim,
     Commit,
     DueAttempt,
-    DueTimer,
     Entry,
     Loaded,
     Ownership,
@@ -32,7 +31,7 @@ from stepwell_store.protocol import (
 )
 
 from stepwell_engine import alarms, execution, loading, operations, quarantine, routing
-from stepwell_engine.alarms import Alarm
+from stepwell_engine.alarms import FiringTimer
 from stepwell_engine.cache import CACHED_BYTES, Cache
 from stepwell_engine.catalog import Catalog
 from stepwell_engine.device import Device
@@ -65,7 +64,7 @@ class Work:
 
     door: list[Arrival] = field(default_factory=list)
     inbox: list[Entry] = field(default_factory=list)
-    timers: list[DueTimer] = field(default_factory=list)
+    timers: list[Alarm] = field(default_factory=list)
     claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
     attempts: list[DueAttempt] = field(default_factory=list)
     timers_until_ms: int = 0
@@ -171,7 +170,7 @@ class Partition:
         except (ValueError, AttributeError, TypeError):
             return  # the turn that applies it makes it a dead letter
 
-    def heartbeat_token(self, timer: DueTimer) -> str | None:
+    def heartbeat_token(self, timer: Alarm) -> str | None:
         """The attempt a heartbeat timer watches; None for any other timer."""
         instance = self._instances.get(timer.instance)
         found = None if instance is None else timer_in(instance, timer.slot)
@@ -210,7 +209,7 @@ class Partition:
                     self._arrive(batch, item, now_ms)
                 case Entry():
                     self._operate(batch, item, now_ms)
-                case Alarm():
+                case FiringTimer():
                     self._fire(batch, item, work.claims, now_ms)
         for attempt in work.attempts:
             self._lose(batch, attempt, now_ms)
@@ -313,29 +312,30 @@ class Partition:
 
         self._turn(batch, now_ms, act, poisoned, raw)
 
-    def _fire(self, batch: Batch, alarm: Alarm, claims: dict[tuple[str, str], Claim], now_ms: int) -> None:
-        key = (alarm.instance, alarm.slot)
-        with suppress(CorruptValue):
-            if alarms.timer_of(batch, *key) != (alarm.timer, alarm.due_ms):
-                return  # moved or cleared by what came before it in this batch
+    def _fire(
+        self, batch: Batch, timer: FiringTimer, claims: dict[tuple[str, str], Claim], now_ms: int
+    ) -> None:
+        key = (timer.instance, timer.slot)
+        if alarms.timer_of(batch, *key) != (timer.timer, timer.due_ms):
+            return  # moved or cleared by what came before it in this batch
         claim = claims.get(key)
         record = TimerFired(
             time_ms=now_ms,
-            timer=alarm.timer,
-            due_ms=alarm.due_ms,
+            timer=timer.timer,
+            due_ms=timer.due_ms,
             started_ms=claim.started_ms if claim else None,
             heartbeat_ms=claim.sign_ms if claim else None,
         )
 
         def act(turn: Turn) -> None:
             turn.timers[key] = None
-            execution.deliver(turn, self._catalog, alarm.instance, record)
+            execution.deliver(turn, self._catalog, timer.instance, record)
 
         def poisoned(turn: Turn, error: Exception) -> None:
             turn.timers[key] = None
-            quarantine.set_apart_by_id(turn, alarm.instance, record, error)
+            quarantine.set_apart_by_id(turn, timer.instance, record, error)
 
-        body = orjson.dumps({"instance": alarm.instance, "timer": alarm.timer, "due_ms": alarm.due_ms})
+        body = orjson.dumps({"instance": timer.instance, "timer": timer.timer, "due_ms": timer.due_ms})
         self._turn(batch, now_ms, act, poisoned, body, timer=key)
 
     def _lose(self, batch: Batch, attempt: DueAttempt, now_ms: int) -> None:
@@ -466,7 +466,7 @@ def _loss(attempt: DueAttempt, now_ms: int) -> tuple[str, AttemptLost]:
     return payload["instance"], AttemptLost(now_ms, payload["attempt"], attempt.token, reason)
 
 
-def _in_order(work: Work, due: Sequence[Alarm]) -> Sequence[Arrival | Entry | Alarm]:
+def _in_order(work: Work, due: Sequence[FiringTimer]) -> Sequence[Arrival | Entry | FiringTimer]:
     """Both logs merged by the server's time of arrival, each log's own order kept; timers when they were due.
 
     So what came in time wins over the timeout, however long no engine was there to see it.
@@ -480,8 +480,8 @@ def _in_order(work: Work, due: Sequence[Alarm]) -> Sequence[Arrival | Entry | Al
     return sorted(items, key=_moment)
 
 
-def _moment(item: Arrival | Entry | Alarm) -> tuple[int, float]:
-    return (item.due_ms, math.inf) if isinstance(item, Alarm) else _position(item.id)
+def _moment(item: Arrival | Entry | FiringTimer) -> tuple[int, float]:
+    return (item.due_ms, math.inf) if isinstance(item, FiringTimer) else _position(item.id)
 
 
 def _position(id: str) -> tuple[int, int]:

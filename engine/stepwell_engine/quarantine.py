@@ -97,6 +97,7 @@ def hold(turn: Turn, instance: Instance, record: Record) -> str:
 def lift(turn: Turn, instance: Instance) -> Instance:
     """The instance as it goes on; what it held is for the caller to apply or to give back."""
     turn.index.append((instance.id, instance.definition, "quarantined", "running", instance.created_ms))
+    turn.lifted.add(instance.id)
     going_on = replace(instance, status="running", held=[], error=None, cause=None)
     turn.instances[instance.id] = going_on
     return going_on

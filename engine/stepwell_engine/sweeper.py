@@ -8,7 +8,7 @@ import logging
 from contextlib import suppress
 
 import orjson
-from stepwell_store.protocol import Claim, Commit, DueAttempt, DueTimer, Store
+from stepwell_store.protocol import Alarm, Claim, Commit, DueAttempt, Store
 
 from stepwell_engine.dispatch import Dispatcher, Job, QueueUnavailable
 from stepwell_engine.execution import DISPATCH_DEADLINE_MS
@@ -83,7 +83,7 @@ class Sweeper:
             if token not in commit.attempts:
                 commit.deadlines[token] = deadline
 
-    def claims(self, partition: Partition, timers: list[DueTimer]) -> dict[tuple[str, str], Claim]:
+    def claims(self, partition: Partition, timers: list[Alarm]) -> dict[tuple[str, str], Claim]:
         """For due heartbeat timers: who works on the attempt and when it last gave a sign."""
         tokens = {
             token: (timer.instance, timer.slot)

@@ -51,8 +51,8 @@ class Turn:
 
     __slots__ = (
         "accumulated", "attempts", "available", "batch", "consumed", "dead", "devices", "dispositions", "dropped",
-        "history", "index", "instances", "now_ms", "outbox", "pending", "poison", "replies", "runs", "stepping",
-        "steps", "timers", "unreserved",
+        "history", "index", "instances", "lifted", "now_ms", "outbox", "pending", "poison", "replies", "runs",
+        "stepping", "steps", "timers", "unreserved",
     )  # fmt: skip
 
     def __init__(self, batch: "Batch", now_ms: int) -> None:
@@ -74,6 +74,8 @@ class Turn:
         self.dead: list[bytes] = []
         self.replies: list[tuple[str, bytes]] = []
         self.unreserved: list[str] = []
+        self.lifted: set[str] = set()
+        """Instances that leave their quarantine: alarms may have rung for what they held."""
         self.pending: deque[tuple[str, Record]] = deque()
         """Records this turn makes for other instances (a child's end, a cancel); applied before it closes."""
         self.steps = 0

@@ -7,8 +7,8 @@ from stepwell_store.memory_partition import MemoryPartition
 from stepwell_store.partition import partition_of
 from stepwell_store.positions import Position, parse_position
 from stepwell_store.protocol import (
+    Alarm,
     DeadLetter,
-    DueTimer,
     Entry,
     InstanceFilter,
     PartitionInfo,
@@ -99,10 +99,10 @@ class MemoryReading:
             found = list(self._parts[partition].instances.items())
         return iter(found)
 
-    def timers(self, partition: int, instance: str) -> list[DueTimer]:
+    def timers(self, partition: int, instance: str) -> list[Alarm]:
         with self._changed:
             armed = self._parts[partition].timers.items()
-            return [DueTimer(*key, due_ms) for key, due_ms in armed if key[0] == instance]
+            return [Alarm(*key, due_ms) for key, due_ms in armed if key[0] == instance]
 
     # -- devices -------------------------------------------------------------------------------------------
 

@@ -18,9 +18,9 @@ from stepwell_store.memory_workers import MemoryWorkers
 from stepwell_store.protocol import (
     AHEAD,
     OLDEST,
+    Alarm,
     Commit,
     CommitResult,
-    DueTimer,
     Entry,
     Inbound,
     Loaded,
@@ -221,10 +221,10 @@ class MemoryStore(MemoryWorkers, MemoryReading):
                 deliver(message)
         return results
 
-    def due_timers(self, partition: int, now_ms: int, limit: int) -> list[DueTimer]:
+    def due_timers(self, partition: int, now_ms: int, limit: int) -> list[Alarm]:
         with self._changed:
             due = [(at, *key) for key, at in self._parts[partition].timers.items() if at <= now_ms]
-            return [DueTimer(instance, timer, at) for at, instance, timer in sorted(due)[:limit]]
+            return [Alarm(instance, timer, at) for at, instance, timer in sorted(due)[:limit]]
 
     def outbox(self, partition: int, after: str, count: int) -> list[Entry]:
         with self._changed:

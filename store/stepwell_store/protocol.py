@@ -89,8 +89,8 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class DueTimer:
-    """An armed timer of an instance, which may have moved to a later time since."""
+class Alarm:
+    """Rings for the timer in a slot of an instance, at the latest when that is due."""
 
     instance: str
     slot: str
@@ -342,7 +342,7 @@ class Store(Protocol):
         """Apply each batch whole, in one round trip; the answers in order."""
         ...
 
-    def due_timers(self, partition: int, now_ms: int, limit: int) -> list[DueTimer]:
+    def due_timers(self, partition: int, now_ms: int, limit: int) -> list[Alarm]:
         """The oldest due timers; they stay until a commit clears them."""
         ...
 
@@ -450,7 +450,7 @@ class Store(Protocol):
         """Figures of one partition."""
         ...
 
-    def timers(self, partition: int, instance: str) -> list[DueTimer]:
+    def timers(self, partition: int, instance: str) -> list[Alarm]:
         """All armed timers of an instance (for `doctor`; scans)."""
         ...
 

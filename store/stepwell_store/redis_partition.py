@@ -10,9 +10,9 @@ from stepwell_store.errors import CorruptValue
 from stepwell_store.positions import parse_position
 from stepwell_store.protocol import (
     START,
+    Alarm,
     Commit,
     CommitResult,
-    DueTimer,
     Entry,
     Inbound,
     Loaded,
@@ -79,7 +79,7 @@ class RedisPartition(Linked):
     def commit(self, commits: Sequence[Commit]) -> list[CommitResult]:
         return self._at_once(lambda lane: lane.commit(commits))
 
-    def due_timers(self, partition: int, now_ms: int, limit: int) -> list[DueTimer]:
+    def due_timers(self, partition: int, now_ms: int, limit: int) -> list[Alarm]:
         timers = self._keys.of(partition, "timers")
         found = self._link.command(
             "ZRANGEBYSCORE", timers, "-inf", now_ms, "LIMIT", 0, limit, "WITHSCORES", withscores=True
@@ -132,10 +132,10 @@ def read_entries(found: Any) -> list[Entry]:
     return [Entry(position.decode(), fields) for position, fields in found or ()]
 
 
-def read_timer(member: bytes, due_ms: float) -> DueTimer:
+def read_timer(member: bytes, due_ms: float) -> Alarm:
     """A timer of the timers set."""
     instance, _, slot = member.decode().partition("\0")
-    return DueTimer(instance, slot, int(due_ms))
+    return Alarm(instance, slot, int(due_ms))
 
 
 def _position(value: bytes | None) -> str:

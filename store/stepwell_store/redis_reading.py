@@ -7,7 +7,7 @@ from stepwell_store.compression import restored
 from stepwell_store.keys import expected_type
 from stepwell_store.partition import partition_of
 from stepwell_store.positions import parse_position
-from stepwell_store.protocol import DeadLetter, DueTimer, InstanceFilter, PartitionInfo
+from stepwell_store.protocol import Alarm, DeadLetter, InstanceFilter, PartitionInfo
 from stepwell_store.redis_link import Call, Command, Linked
 from stepwell_store.redis_partition import read_timer
 from stepwell_store.redis_requests import read_event, read_value, seen_call
@@ -123,7 +123,7 @@ class RedisReading(Linked):
             for instance, document in page.items():
                 yield instance.decode(), read_value(document) or b""
 
-    def timers(self, partition: int, instance: str) -> list[DueTimer]:
+    def timers(self, partition: int, instance: str) -> list[Alarm]:
         found = {
             timer.slot: timer
             for page in self._scan("ZSCAN", self._keys.of(partition, "timers"))

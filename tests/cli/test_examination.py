@@ -101,6 +101,15 @@ def test_a_timer_that_is_not_armed_is_found() -> None:
     assert kinds(world) == {("error", "broken")}
 
 
+def test_an_alarm_that_rings_too_late_is_found() -> None:
+    world, id = waiting_world()
+    late = {(id, timer.slot): timer.due_ms + 60_000 for timer in world.store.timers(0, id)}
+    broken_into(world).commit(timers=late)
+    assert {finding.message.rpartition(" will be ")[2] for finding in examined(world).findings} == {
+        "60 s late"
+    }
+
+
 def test_a_wait_that_its_device_does_not_lead_to_is_found() -> None:
     world, _ = waiting_world()
     raw = world.store.device(0, "d")

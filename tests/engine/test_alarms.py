@@ -2,9 +2,10 @@
 
 import pytest
 from engine_world import World
-from stepwell_engine.alarms import NEAR_MS
+from stepwell_engine import loop
+from stepwell_engine.alarms import PUT_OFF_MS
 from stepwell_engine.intake import Pace
-from stepwell_interpreter.decide import timer_in, timer_slot
+from stepwell_interpreter.decide import timer_in
 from stepwell_schemas.instance import Instance
 
 LISTENER = """
@@ -115,10 +116,44 @@ def test_a_timer_does_not_overtake_events_that_are_not_read_yet(world: World) ->
     assert timer_in(instance(world), "0/timeout") == ("0/3/timeout", start_ms + 155_000)
 
 
-def test_an_alarm_that_is_near_is_moved_with_its_timer(world: World) -> None:
-    start_ms = world.now_ms
-    tick(world, 60 - NEAR_MS / 1_000)
-    assert seconds(world, start_ms) == [60 + 60 - NEAR_MS / 1_000]
+def test_however_many_alarms_ring_timers_fire_in_the_order_of_their_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "TIMERS", 3)
+    world = World(partitions=1)
+    world.deploy(LISTENER.replace("startAt: Listen", "configuration: {timeout: PT100S}\nstartAt: Listen"))
+    world.push("d", "Begin")
+    world.run()
+    world.advance(10)
+    for number in range(5):  # these ring at 70 s
+        world.push(f"other-{number}", "Begin")
+    world.run()
+    tick(
+        world, 38
+    )  # the wait's alarm rings at 60 s, though it is due at 108 s, after the instance's at 100 s
+    world.engine.drain()
+    world.advance(100)
+    world.run(world.another_engine("two"))
+    found = {one.device: one.status for one in world.instances()}
+    assert found.pop("d") == "timedOut"
+    assert set(found.values()) == {"failed"}
+    assert world.store._parts[0].timers == {}
+
+
+def test_an_alarm_of_an_unreadable_instance_is_put_off(world: World) -> None:
+    start_ms, part = world.now_ms, world.store._parts[0]
+    tick(world, 30)
+    world.engine.drain()
+    [(id, sound)] = part.instances.items()
+    part.instances[id] = b"{"
+    world.advance(31)
+    world.run(other := world.another_engine("two"))
+    assert seconds(world, start_ms) == [61 + PUT_OFF_MS / 1_000]
+    assert world.dead() == []
+    part.instances[id] = sound
+    world.advance(PUT_OFF_MS / 1_000)
+    world.run(other)
+    assert instance(world).error == "Late"
 
 
 def test_what_ends_leaves_no_alarm(world: World) -> None:
@@ -159,11 +194,3 @@ def test_a_sign_of_life_puts_a_heartbeat_off() -> None:
     world.advance(15)
     world.run()
     assert timer_in(instance(world), "0/heartbeat") is None
-
-
-@pytest.mark.parametrize(
-    ("timer", "slot"),
-    [("0/5/timeout", "0/timeout"), ("0.1:3/12/backoff", "0.1:3/backoff"), ("timeout", "timeout")],
-)
-def test_the_slot_of_a_timer_is_its_name_without_the_visit(timer: str, slot: str) -> None:
-    assert timer_slot(timer) == slot

@@ -147,11 +147,29 @@ def test_corrupt_bytes_of_an_instance_stop_nobody(world: World, raw: bytes) -> N
     world.advance(7_200)
     world.engine = other
     assert still_works(world)
-    assert world.store.partition_info(0).timers == 1
+    assert world.store.partition_info(0).timers == 2  # its own is put off until somebody has mended it
     assert {letter["reason"] for letter in world.dead()} == {"engineError"}
 
 
-@pytest.mark.parametrize("change", [{"held": None}, {"frames": None}, {"status": 7}, {"kept": 3}])
+@pytest.mark.parametrize("timers", [["task"], {"task": "soon"}, 7, {"task": None}])
+def test_timers_of_other_types_stop_nobody(world: World, timers: Any) -> None:
+    start(world)
+    world.run()
+    world.work()
+    stored = world.store._parts[0].instances
+    wire = orjson.loads(stored["run"])
+    wire["frames"][0]["work"]["timers"] = timers
+    stored["run"] = orjson.dumps(wire)
+    world.engine.drain()
+    world.engine = world.another_engine("two")
+    world.advance(7_200)
+    world.run()
+    assert still_works(world)
+
+
+@pytest.mark.parametrize(
+    "change", [{"held": None}, {"frames": None}, {"status": 7}, {"kept": 3}, {"deadline_ms": "soon"}]
+)
 def test_an_instance_with_values_of_other_types_stops_nobody(world: World, change: dict[str, Any]) -> None:
     start(world)
     world.run()

@@ -162,6 +162,29 @@ def test_a_timer_that_an_event_moves_after_the_release_still_fires(world: World,
     assert one_of(world, "left").error == "Late"
 
 
+@pytest.mark.parametrize("is_another", [False, True])
+def test_it_fires_though_it_rang_by_a_clock_that_was_ahead(
+    world: World, poison: Poison, is_another: bool
+) -> None:
+    started(world)
+    start_ms, engine = world.now_ms, world.engine
+    poison.breaks = on_event("left")
+    world.push("d", "Go")
+    world.run()
+    world.advance(3_600)
+    world.run()
+    world.now_ms = start_ms + 1_800_000  # the right time
+    if is_another:
+        world.engine.drain()
+        engine = world.engine = world.another_engine("two")
+    poison.cure()
+    release(world, "left")
+    assert one_of(world, "left").status == "running"
+    world.advance(3_600)
+    world.run(engine)
+    assert one_of(world, "left").error == "Late"
+
+
 def test_events_buffered_while_quarantined_are_offered_after_the_release(
     world: World, poison: Poison
 ) -> None:

@@ -19,7 +19,7 @@ from stepwell_schemas.instance import Frame
 from stepwell_store import memory_partition, memory_store
 from stepwell_store.memory_partition import MemoryClaim, MemoryPartition
 from stepwell_store.memory_workers import MemoryWorkers
-from stepwell_store.protocol import Commit, CommitResult, DueTimer
+from stepwell_store.protocol import Alarm, Commit, CommitResult
 
 WITHIN = 150
 """Seeds."""
@@ -243,7 +243,7 @@ def alarms_not_set_anew(patch: pytest.MonkeyPatch) -> None:
     """An alarm that rings before its timer is due, since that has moved, is cleared."""
     due = alarms.due
 
-    def planted(batch: Batch, rung: Sequence[DueTimer], until_ms: int) -> list[alarms.Alarm]:
+    def planted(batch: Batch, rung: Sequence[Alarm], until_ms: int) -> list[alarms.FiringTimer]:
         found = due(batch, rung, until_ms)
         early = {(one.instance, one.slot) for one in rung} - {(one.instance, one.slot) for one in found}
         batch.writes.timers.update(dict.fromkeys(early))
