@@ -343,7 +343,7 @@ class Store(Protocol):
         ...
 
     def due_timers(self, partition: int, now_ms: int, limit: int) -> list[Alarm]:
-        """The oldest due timers; they stay until a commit clears them."""
+        """The alarms that ring by now, the earliest first; they stay until a commit clears or moves them."""
         ...
 
     def claims(self, partition: int, tokens: Sequence[str]) -> dict[str, Claim]:
@@ -451,7 +451,7 @@ class Store(Protocol):
         ...
 
     def timers(self, partition: int, instance: str) -> list[Alarm]:
-        """All armed timers of an instance (for `doctor`; scans)."""
+        """All alarms of an instance (for `doctor`; scans)."""
         ...
 
     def attempts(self, partition: int) -> dict[str, bytes]:

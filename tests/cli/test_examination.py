@@ -110,6 +110,25 @@ def test_an_alarm_that_rings_too_late_is_found() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("change", "told"), [(None, "timeout is not armed"), (5_000, "timeout will be 5 s late")]
+)
+def test_the_alarm_of_an_instances_own_timeout_is_looked_at(change: int | None, told: str) -> None:
+    world = World(partitions=1)
+    world.deploy(
+        "id: w\nversion: 1.0.0\nevents: {Go: {}}\nconfiguration: {timeout: P1D}\nstartAt: S\n"
+        "states: {S: {type: wait, event: Go, end: true}}"
+    )
+    world.request(0, op="start", instance="run", definition="w", input={})
+    world.run()
+    assert examined(world).findings == []
+    [alarm] = world.store.timers(0, "run")
+    moved = None if change is None else alarm.due_ms + change
+    broken_into(world).commit(timers={("run", alarm.slot): moved})
+    [finding] = examined(world).findings
+    assert told in finding.message
+
+
 def test_a_wait_that_its_device_does_not_lead_to_is_found() -> None:
     world, _ = waiting_world()
     raw = world.store.device(0, "d")
