@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from stepwell_schemas.json_writer import json_bytes
 
 from stepwell_activities.errors import Failure
 
@@ -80,7 +81,7 @@ def record_json(outcome: Outcome, worker: str) -> bytes:
         record["error"] = failure.error
         record["cause"] = failure.cause
         record["retryable"] = failure.retryable
-    return orjson.dumps({"op": "deliver", "instance": attempt.instance, "record": record})
+    return json_bytes({"op": "deliver", "instance": attempt.instance, "record": record})
 
 
 def now_ms() -> int:

@@ -17,6 +17,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import PydanticSerializationError, to_json
+from stepwell_schemas.json_writer import json_bytes
 from typing_extensions import TypedDict, is_typeddict
 
 from stepwell_activities.context import ActivityContext
@@ -193,7 +194,7 @@ def _add_defaults(schema: dict[str, Any], taken: Mapping[str, inspect.Parameter]
 
 def _any_json(value: Any) -> bytes:
     try:
-        return orjson.dumps(value)
+        return json_bytes(value)
     except TypeError:
         pass  # orjson knows fewer types than pydantic: models, sets, bytes, integers over 64 bits
     try:

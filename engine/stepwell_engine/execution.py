@@ -27,6 +27,7 @@ from stepwell_schemas.commands import (
 )
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import TERMINAL, Instance, new_instance, to_wire
+from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.records import (
     ActivityCompleted,
     ActivityFailed,
@@ -259,7 +260,7 @@ def _run_activity(turn: Turn, instance: Instance, command: RunActivity) -> None:
     }
     if command.integration is not None:
         payload["integration"] = command.integration
-    turn.attempts[command.token] = (orjson.dumps(payload), turn.now_ms + DISPATCH_DEADLINE_MS)
+    turn.attempts[command.token] = (json_bytes(payload), turn.now_ms + DISPATCH_DEADLINE_MS)
     turn.outbox.append(
         {
             "token": command.token,

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from stepwell_schemas.cloudevents import EventRejected, event_key, parse_event
+from stepwell_schemas.json_writer import json_bytes
 from stepwell_store.lane import Lane, Pending
 from stepwell_store.partition import partition_of
 from stepwell_store.protocol import START, Entry, Inbound, Store
@@ -150,7 +150,7 @@ def _without_event(entry: Entry) -> Arrival:
         for name, value in entry.fields.items()
     }
     message = f"the entry has no field `event` (found: {', '.join(sorted(fields))})"
-    return Arrival(entry.id, None, EventRejected("missingAttribute", message), orjson.dumps(fields))
+    return Arrival(entry.id, None, EventRejected("missingAttribute", message), json_bytes(fields))
 
 
 def order(id: str) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from stepwell_interpreter.decide import heartbeat_token, timer_in
 from stepwell_schemas.cloudevents import EventRejected
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
+from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.records import AttemptLost, TimerFired
 from stepwell_store.errors import StoreUnavailable
 from stepwell_store.protocol import (
@@ -335,7 +336,7 @@ class Partition:
             turn.timers[key] = None
             quarantine.set_apart_by_id(turn, timer.instance, record, error)
 
-        body = orjson.dumps({"instance": timer.instance, "timer": timer.timer, "due_ms": timer.due_ms})
+        body = json_bytes({"instance": timer.instance, "timer": timer.timer, "due_ms": timer.due_ms})
         self._turn(batch, now_ms, act, poisoned, body, timer=key)
 
     def _lose(self, batch: Batch, attempt: DueAttempt, now_ms: int) -> None:

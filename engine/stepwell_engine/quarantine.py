@@ -12,6 +12,7 @@ from stepwell_schemas import records
 from stepwell_schemas.cloudevents import event_key
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import TERMINAL, Instance
+from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.records import (
     ActivityCompleted,
     ActivityFailed,
@@ -46,7 +47,7 @@ def set_apart(turn: Turn, instance: Instance, record: Record, error: Exception) 
     """Quarantine a running instance, or quarantine it again, with the record that broke it."""
     wire: dict[str, Any] | None = records.to_wire(record)
     try:
-        body = orjson.dumps({"instance": instance.id, "record": wire})
+        body = json_bytes({"instance": instance.id, "record": wire})
     except orjson.JSONEncodeError:  # too deep, or too large a number: it cannot be kept with the instance
         body, wire = repr(wire).encode(errors="replace"), None
     if instance.status in TERMINAL or wire is None:
@@ -78,7 +79,7 @@ def set_apart_by_id(turn: Turn, instance_id: str, record: Record, error: Excepti
         set_apart(turn, instance, record, error)
         return
     try:
-        body = orjson.dumps({"instance": instance_id, "record": records.to_wire(record)})
+        body = json_bytes({"instance": instance_id, "record": records.to_wire(record)})
     except orjson.JSONEncodeError:
         body = repr(records.to_wire(record)).encode(errors="replace")
     letter(turn, "engineError", repr(error), raw=body[:262_144].decode("utf-8", "replace"))
@@ -158,7 +159,7 @@ def taken(turn: Turn, instance: Instance, record: EventOffered) -> None:
 
 def letter(turn: Turn, reason: str, message: str, **what: Any) -> None:
     """A dead letter of this turn."""
-    turn.dead.append(orjson.dumps({"reason": reason, "message": message, "time_ms": turn.now_ms, **what}))
+    turn.dead.append(json_bytes({"reason": reason, "message": message, "time_ms": turn.now_ms, **what}))
 
 
 def _close(turn: Turn, event: DeviceEvent, kind: str, sequence: int | None, **details: Any) -> None:

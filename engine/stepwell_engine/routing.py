@@ -13,6 +13,7 @@ from stepwell_interpreter.program import Program
 from stepwell_schemas.cloudevents import event_key
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
+from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.workflow import Accumulator
 from stepwell_store.partition import instance_id
 from stepwell_store.protocol import AHEAD
@@ -113,7 +114,7 @@ def _apply(
 def dead_letter(turn: Turn, event: DeviceEvent, key: bytes, reason: str, message: str) -> Disposition:
     """End an event as a dead letter."""
     turn.dead.append(
-        orjson.dumps(
+        json_bytes(
             {"reason": reason, "message": message, "time_ms": turn.now_ms, "event": cloud_event(event)}
         )
     )
@@ -123,7 +124,7 @@ def dead_letter(turn: Turn, event: DeviceEvent, key: bytes, reason: str, message
 def dead_letter_raw(turn: Turn, raw: bytes, reason: str, message: str, pointer: str = "") -> None:
     """An entry that is no event or record: kept as it came, with the reason."""
     turn.dead.append(
-        orjson.dumps(
+        json_bytes(
             {
                 "reason": reason,
                 "message": message,

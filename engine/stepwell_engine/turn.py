@@ -13,6 +13,7 @@ import orjson
 from stepwell_schemas import instance as instances
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
+from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.records import Record
 from stepwell_store.protocol import Commit
 
@@ -101,7 +102,7 @@ class Turn:
     def reply(self, to: dict[str, Any] | None, status: str, **details: Any) -> None:
         """Answer the request that carried `to`; nothing where it asked for none."""
         if to is not None:
-            self.replies.append((to["channel"], orjson.dumps({"id": to["id"], "status": status, **details})))
+            self.replies.append((to["channel"], json_bytes({"id": to["id"], "status": status, **details})))
 
     def check(self) -> None:
         """Raises where something of this turn cannot be encoded; `Batch.close` would then fail for all turns."""
@@ -213,7 +214,7 @@ class Batch:
             mark, event = disposition.mark(), disposition.event
             self.ledger.append([event.id, event.source, *mark])
             if disposition.kind != "duplicate":
-                self.seen[disposition.key] = orjson.dumps(mark)
+                self.seen[disposition.key] = json_bytes(mark)
         if turn.available or turn.consumed or turn.dropped:
             self._accept_kept(turn)
         writes.index += turn.index
@@ -254,14 +255,14 @@ class Batch:
         """The commit, with everything encoded. Position, epoch and revision are the caller's."""
         writes = self.writes
         for id, instance in self.changed_instances.items():
-            writes.instances[id] = orjson.dumps(instances.to_wire(instance))
+            writes.instances[id] = json_bytes(instances.to_wire(instance))
         for id, device in self.changed_devices.items():
             writes.devices[id] = devices.encode(device)
         writes.seen = self.seen
         if self.ledger:
-            writes.ledger.append(orjson.dumps(self.ledger))
+            writes.ledger.append(json_bytes(self.ledger))
         if self.outbox:
-            writes.outbox.append(orjson.dumps(self.outbox))
+            writes.outbox.append(json_bytes(self.outbox))
         writes.counters.update(Counter(entry[2] for entry in self.ledger))
         return writes
 

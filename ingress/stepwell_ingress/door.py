@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import orjson
 from stepwell_schemas.cloudevents import EventRejected, parse_event
 from stepwell_schemas.event import DeviceEvent
+from stepwell_schemas.json_writer import json_bytes
 from stepwell_store.errors import StoreFull
 from stepwell_store.protocol import Store
 
@@ -170,7 +171,7 @@ def _array(body: bytes) -> list[bytes]:
     if not isinstance(items, list):
         raise UnreadableBody("a batch is a JSON array of events")
     _check_count(len(items))
-    return [orjson.dumps(item) for item in items]
+    return [json_bytes(item) for item in items]
 
 
 def _lines(body: bytes) -> list[bytes]:

@@ -6,8 +6,7 @@
 from dataclasses import field
 from typing import Any
 
-import orjson
-
+from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.value import value
 
 
@@ -38,7 +37,7 @@ class DeviceEvent:
         """The document as JSON: it is stored more than once."""
         encoded = self._encoded
         if encoded is None:
-            encoded = self._encoded = orjson.dumps(self.document())  # type: ignore[misc]  # the same
+            encoded = self._encoded = json_bytes(self.document())  # type: ignore[misc]  # the same
         return encoded
 
     def _write(self) -> dict[str, Any]:

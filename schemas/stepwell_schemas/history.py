@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from stepwell_schemas import records
+from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.records import EventOffered, Record
 
 _MARK = b'"from":"event"'
@@ -39,7 +40,7 @@ def written(
             patch = [_referring(change) if change.get("value") is document else change for change in patch]
     else:
         wire = records.to_wire(record)
-    return orjson.dumps(
+    return json_bytes(
         {
             "n": revision,
             "t": record.time_ms,
@@ -61,7 +62,7 @@ def shown(entry: bytes) -> bytes:
         if change.get("from") == "event" and "value" not in change:
             del change["from"]
             change["value"] = document["record"]["event"]
-    return orjson.dumps(document)
+    return json_bytes(document)
 
 
 def _referring(change: dict[str, Any]) -> dict[str, Any]:
