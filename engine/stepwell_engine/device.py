@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from stepwell_schemas import device_record
+from stepwell_schemas.json_writer import json_bytes
 from stepwell_store.protocol import AHEAD
 
 Sizes = tuple[int, int, int]
@@ -141,30 +141,38 @@ def encode(device: Device) -> bytes:
         wire["dropped"], wire["rejected"] = device.dropped, device.rejected
     if device.last_sequence is not None:
         wire["lastSequence"] = device.last_sequence
-    return orjson.dumps(wire)
+    return json_bytes(wire)
 
 
 def decode(id: str, raw: bytes) -> Device:
     """The device of a stored record. Raises ValueError, KeyError or TypeError for anything else."""
-    wire = device_record.shown(orjson.loads(raw))
+    wire = orjson.loads(raw)
+    first_ms = wire["firstMs"]
     device = Device(
-        id=id,
-        next=wire["next"],
-        first=wire["first"],
-        bytes=wire["bytes"],
-        dropped=wire["dropped"],
-        rejected=wire["rejected"],
-        oldest_ms=wire["oldestMs"],
-        first_ms=wire["firstMs"],
-        last_ms=wire["lastMs"],
-        last_sequence=wire["lastSequence"],
-        running=wire["running"],
-        ended=wire["ended"],
-        kept=wire["kept"],
+        id,
+        wire["next"],
+        wire.get("first", 1),
+        wire["bytes"],
+        wire.get("dropped", 0),
+        wire.get("rejected", 0),
+        wire.get("oldestMs", first_ms),
+        first_ms,
+        wire.get("lastMs", first_ms),
+        wire.get("lastSequence"),
+        wire.get("running", {}),
+        wire.get("ended", {}),
+        wire.get("kept", {}),
     )
-    figures = (device.next, device.first, device.bytes, device.dropped, device.rejected)
-    if not all(isinstance(figure, int) for figure in figures):
+    if not (
+        isinstance(device.next, int)
+        and isinstance(device.first, int)
+        and isinstance(device.bytes, int)
+        and isinstance(device.dropped, int)
+        and isinstance(device.rejected, int)
+    ):
         raise TypeError("a figure is not a whole number")
-    if not all(isinstance(names, dict) for names in (device.running, device.ended, device.kept)):
+    if not (
+        isinstance(device.running, dict) and isinstance(device.ended, dict) and isinstance(device.kept, dict)
+    ):
         raise TypeError("running, ended and kept are not all objects")
     return device

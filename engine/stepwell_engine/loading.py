@@ -105,22 +105,31 @@ def decode_instance(id: str, raw: bytes) -> Instance:
 
 def _is_sound(instance: Instance) -> bool:
     """Whether the values that the engine itself reads have their types; `decide` reads the rest within a turn."""
-    frames = instance.frames.values()
-    return (
+    deadline_ms = instance.deadline_ms
+    if not (
         isinstance(instance.status, str)
         and isinstance(instance.definition, str)
         and isinstance(instance.created_ms, int)
         and isinstance(instance.held, list)
-        and isinstance(instance.deadline_ms, int | None)
-        and all(isinstance(frame.work, dict) and isinstance(frame.id, str) for frame in frames)
-        and all(_are_times(frame.work.get("timers")) for frame in frames)
-    )
+        and (deadline_ms is None or isinstance(deadline_ms, int))
+    ):
+        return False
+    for frame in instance.frames.values():
+        work = frame.work
+        if not (isinstance(work, dict) and isinstance(frame.id, str) and _are_times(work.get("timers"))):
+            return False
+    return True
 
 
 def _are_times(timers: Any) -> bool:
-    return timers is None or (
-        isinstance(timers, dict) and all(isinstance(due, int) for due in timers.values())
-    )
+    if timers is None:
+        return True
+    if not isinstance(timers, dict):
+        return False
+    for due in timers.values():  # noqa: SIM110 - a generator costs more, and every load looks
+        if not isinstance(due, int):
+            return False
+    return True
 
 
 def decode_device(id: str, raw: bytes) -> Device:

@@ -3,8 +3,10 @@
 Instances are values: `decide` never changes one it was given, it returns a new one that shares what is the same.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
+from sys import intern
 from typing import Any, Literal
 
 Status = Literal["running", "succeeded", "failed", "timedOut", "cancelled", "quarantined"]
@@ -141,9 +143,47 @@ def to_wire(instance: Instance) -> dict[str, Any]:
 
 
 def from_wire(wire: dict[str, Any]) -> Instance:
-    """The instance of a stored JSON object. Raises KeyError, TypeError or AttributeError for anything else."""
-    frames = [_frame_from_wire(item, wire["updated_ms"]) for item in wire["frames"]]
-    return Instance(**{"state": {}, **wire, "frames": {frame.id: frame for frame in frames}})
+    """The instance of a stored JSON object. Raises KeyError, TypeError or AttributeError for anything else.
+
+    Written out as well: among many instances, most events read theirs.
+    """
+    updated_ms = wire["updated_ms"]
+    frames: dict[str, Frame] = {}
+    for item in wire["frames"]:
+        frame = _frame_from_wire(item, updated_ms)
+        frames[frame.id] = frame
+    instance = Instance(
+        wire["id"],
+        intern(wire["definition"]),
+        intern(wire["version"]),
+        intern(wire["program"]),
+        wire["device"],
+        intern(wire["status"]),
+        wire["input"],
+        wire.get("state", {}),
+        wire["created_ms"],
+        updated_ms,
+        wire["seed"],
+    )
+    instance.revision = wire["revision"]
+    instance.visits = wire["visits"]
+    instance.history_hash = wire["history_hash"]
+    instance.frames = frames
+    instance.state_bytes = wire.get("state_bytes", 0)
+    left = len(wire) - len(_ALWAYS) - ("state" in wire) - ("state_bytes" in wire)
+    if left:
+        _take_rest(instance, wire, _RARE, left)
+    return instance
+
+
+def _take_rest(target: Instance | Frame, wire: dict[str, Any], names: Iterable[str], count: int) -> None:
+    """The values of these names, which must be so many. Raises TypeError where the object holds something else."""
+    for name in names:
+        if name in wire:
+            setattr(target, name, wire[name])
+            count -= 1
+    if count:
+        raise TypeError(f"there is something else in it: {', '.join(sorted(wire))}")
 
 
 def shown(wire: dict[str, Any]) -> dict[str, Any]:
@@ -163,12 +203,17 @@ def shown(wire: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_ALWAYS = (
+    "id", "definition", "version", "program", "device", "status", "created_ms", "updated_ms", "revision", "visits",
+    "seed", "history_hash", "input", "frames",
+)  # fmt: skip
 _RARE = (
     "parent", "undo", "kept", "output", "error", "cause", "custom_status", "ended_ms", "ending", "deadline_ms",
     "held", "events",
 )  # fmt: skip
 _NOTHING_RARE: tuple[Any, ...] = (None, [], [], None, None, None, None, None, None, None, [], 0)
 _rare_values = attrgetter(*_RARE)
+_OFTEN_OF_FRAME = ("parent", "scope", "entered_ms", "phase", "work", "waits", "retries")
 _RARE_OF_FRAME = ("branch", "index", "item", "local", "error", "data", "variables")
 _NOTHING_RARE_OF_FRAME: tuple[Any, ...] = (None,) * len(_RARE_OF_FRAME)
 _rare_values_of_frame = attrgetter(*_RARE_OF_FRAME)
@@ -200,17 +245,28 @@ def _frame_to_wire(frame: Frame, updated_ms: int) -> dict[str, Any]:
 
 def _frame_from_wire(wire: dict[str, Any], updated_ms: int) -> Frame:
     id = wire["id"]
-    values = {
-        "parent": _parent_of(id),
-        "scope": "",
-        "entered_ms": updated_ms,
-        "phase": "wait",
-        "work": {},
-        "retries": {},
-        **wire,
-    }
-    waits = [_wait_from_wire(*wait, opened_ms=values["entered_ms"]) for wait in wire.get("waits", ())]
-    return Frame(**{**values, "waits": waits})
+    entered_ms = wire.get("entered_ms", updated_ms)
+    waits = [_wait_from_wire(*wait, opened_ms=entered_ms) for wait in wire.get("waits", ())]
+    frame = Frame(
+        id,
+        wire["parent"] if "parent" in wire else _parent_of(id),
+        wire.get("scope", ""),
+        intern(wire["state"]),
+        wire["visit"],
+        entered_ms,
+        wire.get("phase", "wait"),
+        wire.get("work", {}),
+        waits,
+        wire.get("retries", {}),
+    )
+    left = len(wire) - 3
+    if left:
+        for name in _OFTEN_OF_FRAME:
+            if name in wire:
+                left -= 1
+        if left:
+            _take_rest(frame, wire, _RARE_OF_FRAME, left)
+    return frame
 
 
 def _parent_of(id: str) -> str | None:

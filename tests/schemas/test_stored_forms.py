@@ -87,6 +87,28 @@ def test_the_form_that_names_everything_is_read_as_well() -> None:
     assert from_wire(shown(to_wire(instance))) == instance
 
 
+def test_what_holds_something_else_is_no_instance() -> None:
+    wire = to_wire(replace(waiting(), parent="p"))
+    for other in (wire | {"colour": 1}, wire | {"frames": [wire["frames"][0] | {"colour": 1}]}):
+        with pytest.raises(TypeError, match="colour"):
+            from_wire(other)
+
+
+@pytest.mark.parametrize("name", ["id", "definition", "status", "revision", "seed", "history_hash", "frames"])
+def test_what_lacks_something_is_no_instance(name: str) -> None:
+    wire = to_wire(waiting())
+    del wire[name]
+    for other in (wire, wire | {"parent": "p"}):
+        with pytest.raises(KeyError, match=name):
+            from_wire(other)
+
+
+def test_many_instances_share_the_names_of_their_definition() -> None:
+    one, other = (again(waiting()) for _ in range(2))
+    assert one.definition is other.definition
+    assert one.frames["0"].state is other.frames["0"].state
+
+
 def test_who_shows_an_instance_sees_every_field() -> None:
     whole = shown(to_wire(waiting()))
     assert (whole["parent"], whole["undo"], whole["frames"][0]["phase"]) == (None, [], "wait")
