@@ -47,7 +47,7 @@ def set_apart(turn: Turn, instance: Instance, record: Record, error: Exception) 
     """Quarantine a running instance, or quarantine it again, with the record that broke it."""
     wire: dict[str, Any] | None = records.to_wire(record)
     try:
-        body = json_bytes({"instance": instance.id, "record": wire})
+        body = orjson.dumps({"instance": instance.id, "record": wire})
     except orjson.JSONEncodeError:  # too deep, or too large a number: it cannot be kept with the instance
         body, wire = repr(wire).encode(errors="replace"), None
     if instance.status in TERMINAL or wire is None:
@@ -79,7 +79,7 @@ def set_apart_by_id(turn: Turn, instance_id: str, record: Record, error: Excepti
         set_apart(turn, instance, record, error)
         return
     try:
-        body = json_bytes({"instance": instance_id, "record": records.to_wire(record)})
+        body = orjson.dumps({"instance": instance_id, "record": records.to_wire(record)})
     except orjson.JSONEncodeError:
         body = repr(records.to_wire(record)).encode(errors="replace")
     letter(turn, "engineError", repr(error), raw=body[:262_144].decode("utf-8", "replace"))

@@ -98,7 +98,7 @@ def read_binary_event(body: bytes, headers: Mapping[str, str], received_ms: int)
             raise UnreadableBody(f"the body is not {media or 'JSON'}: {error}") from None
     if media:
         event["datacontenttype"] = content_type
-    return check_events([orjson.dumps(event)], received_ms)
+    return check_events([json_bytes(event)], received_ms)
 
 
 class Door:

@@ -62,7 +62,7 @@ def shown(entry: bytes) -> bytes:
         if change.get("from") == "event" and "value" not in change:
             del change["from"]
             change["value"] = document["record"]["event"]
-    return json_bytes(document)
+    return orjson.dumps(document)
 
 
 def _referring(change: dict[str, Any]) -> dict[str, Any]:

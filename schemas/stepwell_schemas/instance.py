@@ -154,26 +154,43 @@ def from_wire(wire: dict[str, Any]) -> Instance:
         frames[frame.id] = frame
     instance = Instance(
         wire["id"],
-        intern(wire["definition"]),
-        intern(wire["version"]),
-        intern(wire["program"]),
+        _shared(wire["definition"]),
+        _shared(wire["version"]),
+        _shared(wire["program"]),
         wire["device"],
-        intern(wire["status"]),
+        _shared(wire["status"]),
         wire["input"],
         wire.get("state", {}),
         wire["created_ms"],
         updated_ms,
-        wire["seed"],
     )
-    instance.revision = wire["revision"]
-    instance.visits = wire["visits"]
-    instance.history_hash = wire["history_hash"]
     instance.frames = frames
-    instance.state_bytes = wire.get("state_bytes", 0)
-    left = len(wire) - len(_ALWAYS) - ("state" in wire) - ("state_bytes" in wire)
+    left = len(wire) - len(_ALWAYS)
+    if "state" in wire:
+        left -= 1
+    if "seed" in wire:
+        instance.seed = wire["seed"]
+        left -= 1
+    if "revision" in wire:
+        instance.revision = wire["revision"]
+        left -= 1
+    if "visits" in wire:
+        instance.visits = wire["visits"]
+        left -= 1
+    if "history_hash" in wire:
+        instance.history_hash = wire["history_hash"]
+        left -= 1
+    if "state_bytes" in wire:
+        instance.state_bytes = wire["state_bytes"]
+        left -= 1
     if left:
         _take_rest(instance, wire, _RARE, left)
     return instance
+
+
+def _shared(name: Any) -> Any:
+    """The one text of its kind: there are as many as definitions have names. Other values as they are."""
+    return intern(name) if name.__class__ is str else name
 
 
 def _take_rest(target: Instance | Frame, wire: dict[str, Any], names: Iterable[str], count: int) -> None:
@@ -204,8 +221,7 @@ def shown(wire: dict[str, Any]) -> dict[str, Any]:
 
 
 _ALWAYS = (
-    "id", "definition", "version", "program", "device", "status", "created_ms", "updated_ms", "revision", "visits",
-    "seed", "history_hash", "input", "frames",
+    "id", "definition", "version", "program", "device", "status", "created_ms", "updated_ms", "input", "frames",
 )  # fmt: skip
 _RARE = (
     "parent", "undo", "kept", "output", "error", "cause", "custom_status", "ended_ms", "ending", "deadline_ms",
@@ -249,9 +265,9 @@ def _frame_from_wire(wire: dict[str, Any], updated_ms: int) -> Frame:
     waits = [_wait_from_wire(*wait, opened_ms=entered_ms) for wait in wire.get("waits", ())]
     frame = Frame(
         id,
-        wire["parent"] if "parent" in wire else _parent_of(id),
+        wire.get("parent", _parent_of(id)),
         wire.get("scope", ""),
-        intern(wire["state"]),
+        _shared(wire["state"]),
         wire["visit"],
         entered_ms,
         wire.get("phase", "wait"),

@@ -94,7 +94,7 @@ def test_what_holds_something_else_is_no_instance() -> None:
             from_wire(other)
 
 
-@pytest.mark.parametrize("name", ["id", "definition", "status", "revision", "seed", "history_hash", "frames"])
+@pytest.mark.parametrize("name", ["id", "definition", "status", "created_ms", "device", "input", "frames"])
 def test_what_lacks_something_is_no_instance(name: str) -> None:
     wire = to_wire(waiting())
     del wire[name]
@@ -103,9 +103,31 @@ def test_what_lacks_something_is_no_instance(name: str) -> None:
             from_wire(other)
 
 
+@pytest.mark.parametrize(
+    ("name", "usual"), [("seed", ""), ("revision", 0), ("visits", 0), ("history_hash", ""), ("state", {})]
+)
+def test_what_the_published_schema_lets_out_has_its_usual_value(name: str, usual: object) -> None:
+    wire = to_wire(replace(waiting(), state={"a": 1}))
+    del wire[name]
+    for other in (wire, wire | {"parent": "p"}):
+        assert getattr(from_wire(other), name) == usual
+    with pytest.raises(TypeError, match="colour"):
+        from_wire(wire | {"colour": 1})
+
+
+def test_a_frame_whose_id_is_no_text_is_no_frame() -> None:
+    wire = to_wire(waiting())
+    for frame in ({"id": 5, "parent": None}, {"id": 5}):
+        with pytest.raises((TypeError, AttributeError)):
+            from_wire(wire | {"frames": [wire["frames"][0] | frame]})
+
+
 def test_many_instances_share_the_names_of_their_definition() -> None:
-    one, other = (again(waiting()) for _ in range(2))
-    assert one.definition is other.definition
+    named = replace(waiting(), definition="a name", version="1.0.0 x", program="a hash", status="timedOut")
+    named.frames["0"].state = "A state"
+    one, other = (again(named) for _ in range(2))
+    for name in ("definition", "version", "program", "status"):
+        assert getattr(one, name) is getattr(other, name)
     assert one.frames["0"].state is other.frames["0"].state
 
 

@@ -1,11 +1,14 @@
-"""A device's stored record: what is left out of it comes back, for the engine and for whoever shows it."""
+"""What an engine makes of stored records: what is left out comes back, what is garbled is named."""
 
 from typing import Any
 
 import orjson
 import pytest
 from stepwell_engine.device import Device, decode, encode
+from stepwell_engine.loading import decode_instance
 from stepwell_schemas import device_record
+from stepwell_schemas.instance import Frame, new_instance, to_wire
+from stepwell_store.errors import CorruptValue
 
 USUAL: dict[str, Any] = {"next": 3, "bytes": 40, "oldest_ms": 5, "first_ms": 5, "last_ms": 5}
 CHANGES: list[dict[str, Any]] = [
@@ -58,3 +61,42 @@ def test_a_record_that_lacks_something_is_refused(name: str) -> None:
     del wire[name]
     with pytest.raises(KeyError):
         decode("d", orjson.dumps(wire))
+
+
+def stored_instance() -> dict[str, Any]:
+    instance = new_instance(id="i", definition="d", version="1.0.0", program="h", device="d")
+    work = {"timers": {"timeout": 7}}
+    instance.frames["0"] = Frame("0", None, "", "A", 1, 0, "wait", work, [], {})
+    return to_wire(instance)
+
+
+def test_an_instance_is_read() -> None:
+    wire = stored_instance() | {"deadline_ms": 9, "held": [{}]}
+    assert to_wire(decode_instance("i", orjson.dumps(wire))) == wire
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": 1}, {"definition": None}, {"created_ms": "7"}, {"held": {}}, {"held": "x"}, {"deadline_ms": "7"},
+        {"frames": {}, "updated_ms": None, "colour": 1}, {"frames": [7]},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_an_instance_that_is_garbled_is_named(change: dict[str, Any]) -> None:
+    with pytest.raises(CorruptValue, match="instance:i"):
+        decode_instance("i", orjson.dumps(stored_instance() | change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": 5}, {"id": 5, "parent": None}, {"work": []}, {"work": "x"}, {"work": {"timers": [7]}},
+        {"work": {"timers": 7}}, {"work": {"timers": {"timeout": "7"}}}, {"work": {"timers": {"timeout": None}}},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_an_instance_with_a_garbled_frame_is_named(change: dict[str, Any]) -> None:
+    wire = stored_instance()
+    with pytest.raises(CorruptValue, match="instance:i"):
+        decode_instance("i", orjson.dumps(wire | {"frames": [wire["frames"][0] | change]}))
