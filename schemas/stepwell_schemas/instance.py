@@ -163,28 +163,14 @@ def from_wire(wire: dict[str, Any]) -> Instance:
         wire.get("state", {}),
         wire["created_ms"],
         updated_ms,
+        wire.get("seed", ""),
     )
+    instance.revision = wire.get("revision", 0)
+    instance.visits = wire.get("visits", 0)
+    instance.history_hash = wire.get("history_hash", "")
+    instance.state_bytes = wire.get("state_bytes", 0)
     instance.frames = frames
-    left = len(wire) - len(_ALWAYS)
-    if "state" in wire:
-        left -= 1
-    if "seed" in wire:
-        instance.seed = wire["seed"]
-        left -= 1
-    if "revision" in wire:
-        instance.revision = wire["revision"]
-        left -= 1
-    if "visits" in wire:
-        instance.visits = wire["visits"]
-        left -= 1
-    if "history_hash" in wire:
-        instance.history_hash = wire["history_hash"]
-        left -= 1
-    if "state_bytes" in wire:
-        instance.state_bytes = wire["state_bytes"]
-        left -= 1
-    if left:
-        _take_rest(instance, wire, _RARE, left)
+    _take_rest(instance, wire, len(wire) - len(_ALWAYS), _OFTEN, _RARE)
     return instance
 
 
@@ -193,9 +179,19 @@ def _shared(name: Any) -> Any:
     return intern(name) if name.__class__ is str else name
 
 
-def _take_rest(target: Instance | Frame, wire: dict[str, Any], names: Iterable[str], count: int) -> None:
-    """The values of these names, which must be so many. Raises TypeError where the object holds something else."""
-    for name in names:
+def _take_rest(
+    target: Instance | Frame, wire: dict[str, Any], count: int, read: Iterable[str], rare: Iterable[str]
+) -> None:
+    """The rare ones of the `count` values that need not be there; others of them were read already.
+
+    Raises TypeError where the object holds something else.
+    """
+    for name in read:
+        if name in wire:
+            count -= 1
+    if not count:
+        return
+    for name in rare:
         if name in wire:
             setattr(target, name, wire[name])
             count -= 1
@@ -223,12 +219,14 @@ def shown(wire: dict[str, Any]) -> dict[str, Any]:
 _ALWAYS = (
     "id", "definition", "version", "program", "device", "status", "created_ms", "updated_ms", "input", "frames",
 )  # fmt: skip
+_OFTEN = ("state", "state_bytes", "seed", "revision", "visits", "history_hash")
 _RARE = (
     "parent", "undo", "kept", "output", "error", "cause", "custom_status", "ended_ms", "ending", "deadline_ms",
     "held", "events",
 )  # fmt: skip
 _NOTHING_RARE: tuple[Any, ...] = (None, [], [], None, None, None, None, None, None, None, [], 0)
 _rare_values = attrgetter(*_RARE)
+_ALWAYS_OF_FRAME = ("id", "state", "visit")
 _OFTEN_OF_FRAME = ("parent", "scope", "entered_ms", "phase", "work", "waits", "retries")
 _RARE_OF_FRAME = ("branch", "index", "item", "local", "error", "data", "variables")
 _NOTHING_RARE_OF_FRAME: tuple[Any, ...] = (None,) * len(_RARE_OF_FRAME)
@@ -275,13 +273,7 @@ def _frame_from_wire(wire: dict[str, Any], updated_ms: int) -> Frame:
         waits,
         wire.get("retries", {}),
     )
-    left = len(wire) - 3
-    if left:
-        for name in _OFTEN_OF_FRAME:
-            if name in wire:
-                left -= 1
-        if left:
-            _take_rest(frame, wire, _RARE_OF_FRAME, left)
+    _take_rest(frame, wire, len(wire) - len(_ALWAYS_OF_FRAME), _OFTEN_OF_FRAME, _RARE_OF_FRAME)
     return frame
 
 
