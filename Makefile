@@ -78,7 +78,8 @@ compiled:
 	@$(MAKE) --no-print-directory COMPILED=1 VENV=$(VENV)-compiled compiled-tests
 
 compiled-tests: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/test_compiled.py tests/engine tests/store tests/interpreter/test_decide_*.py
+	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/test_compiled.py tests/test_written_out.py tests/engine tests/store \
+		tests/interpreter/test_decide_*.py
 
 clean:
 	@rm -rf $(VENV) $(VENV)-compiled build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage

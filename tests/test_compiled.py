@@ -48,12 +48,30 @@ def test_a_generator_expression_is_used_up_where_it_stands(module: str) -> None:
             assert called in CONSUMERS or called.split(".")[-1] in CONSUMERS, f"line {node.lineno}: {called}"
 
 
+SAFE_PARENTS = {"NamedTuple", "Protocol", "Generic", "Exception", "ValueError", "LookupError"}
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_class_inherits_from_nothing_that_is_not_safe_to_compile(module: str) -> None:
-    """Named tuples, exceptions and type parameters; the attributes of other types in C are not the class's own."""
+    """Named tuples, exceptions, protocols, type parameters and what is compiled beside it; the attributes of other
+    types in C are not the class's own."""
+    tree = ast.parse((ROOT / module).read_text(encoding="utf-8"))
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    safe = SAFE_PARENTS | {node.name for node in classes}
+    for node in classes:
+        for parent in node.bases:
+            assert ast.unparse(parent).partition("[")[0] in safe
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_dataclass_has_no_class_variables(module: str) -> None:
+    """Compiled, dataclasses takes them for fields."""
     for node in ast.walk(ast.parse((ROOT / module).read_text(encoding="utf-8"))):
-        for parent in node.bases if isinstance(node, ast.ClassDef) else []:
-            assert ast.unparse(parent).startswith(("NamedTuple", "Generic[", "ValueError", "LookupError"))
+        if isinstance(node, ast.ClassDef) and node.decorator_list:
+            annotations = [
+                ast.unparse(part.annotation) for part in node.body if isinstance(part, ast.AnnAssign)
+            ]
+            assert not [annotation for annotation in annotations if annotation.startswith("ClassVar")]
 
 
 def test_the_compiler_is_the_version_that_checks_the_types() -> None:

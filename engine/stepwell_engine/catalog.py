@@ -20,7 +20,7 @@ from stepwell_store.protocol import PublishResult, Store
 log = logging.getLogger("stepwell.engine")
 
 
-class BrokenDefinition(RuntimeError):
+class BrokenDefinition(Exception):
     """A stored version that this engine cannot compile."""
 
 

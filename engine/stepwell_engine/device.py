@@ -18,9 +18,9 @@ SIZES_BYTES = 40
 """What it costs to know them, beside values that count by their stored size: a quarter of what they take in memory."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Device:
-    """One device. `kept` counts the unconsumed events by type."""
+    """One device. `kept` counts the unconsumed events by type. Written out, since every event makes one."""
 
     id: str
     next: int = 1
@@ -40,6 +40,40 @@ class Device:
     """Of the oldest accumulated events, without a gap; known only where they may soon be dropped."""
     may_drop: bool = False
     """Whether the next events may well drop older ones; told by those before, and not stored."""
+
+    def __init__(
+        self,
+        id: str,
+        next: int = 1,
+        first: int = 1,
+        bytes: int = 0,
+        dropped: int = 0,
+        rejected: int = 0,
+        oldest_ms: int | None = None,
+        first_ms: int | None = None,
+        last_ms: int | None = None,
+        last_sequence: int | None = None,
+        running: dict[str, str] | None = None,
+        ended: dict[str, str] | None = None,
+        kept: dict[str, int] | None = None,
+        oldest: list[Sizes] | None = None,
+        may_drop: bool = False,
+    ) -> None:
+        self.id = id
+        self.next = next
+        self.first = first
+        self.bytes = bytes
+        self.dropped = dropped
+        self.rejected = rejected
+        self.oldest_ms = oldest_ms
+        self.first_ms = first_ms
+        self.last_ms = last_ms
+        self.last_sequence = last_sequence
+        self.running = {} if running is None else running
+        self.ended = {} if ended is None else ended
+        self.kept = {} if kept is None else kept
+        self.oldest = [] if oldest is None else oldest
+        self.may_drop = may_drop
 
     @property
     def count(self) -> int:
@@ -148,6 +182,9 @@ def decode(id: str, raw: bytes) -> Device:
     """The device of a stored record. Raises ValueError, KeyError or TypeError for anything else."""
     wire = orjson.loads(raw)
     first_ms = wire["firstMs"]
+    running, ended, kept = wire.get("running", {}), wire.get("ended", {}), wire.get("kept", {})
+    if not (isinstance(running, dict) and isinstance(ended, dict) and isinstance(kept, dict)):
+        raise TypeError("running, ended and kept are not all objects")
     device = Device(
         id,
         wire["next"],
@@ -159,9 +196,9 @@ def decode(id: str, raw: bytes) -> Device:
         first_ms,
         wire.get("lastMs", first_ms),
         wire.get("lastSequence"),
-        wire.get("running", {}),
-        wire.get("ended", {}),
-        wire.get("kept", {}),
+        running,
+        ended,
+        kept,
     )
     if not (
         isinstance(device.next, int)
@@ -171,8 +208,4 @@ def decode(id: str, raw: bytes) -> Device:
         and isinstance(device.rejected, int)
     ):
         raise TypeError("a figure is not a whole number")
-    if not (
-        isinstance(device.running, dict) and isinstance(device.ended, dict) and isinstance(device.kept, dict)
-    ):
-        raise TypeError("running, ended and kept are not all objects")
     return device

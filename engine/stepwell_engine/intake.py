@@ -16,7 +16,8 @@ from stepwell_store.lane import Lane, Pending
 from stepwell_store.partition import partition_of
 from stepwell_store.protocol import START, Entry, Inbound, Store
 
-from stepwell_engine.partition import Arrival, Partition, Work
+from stepwell_engine.partition import Partition
+from stepwell_engine.work import Arrival, Work
 
 log = logging.getLogger("stepwell.engine")
 

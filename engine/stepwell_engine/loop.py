@@ -21,9 +21,10 @@ from stepwell_engine.catalog import Catalog
 from stepwell_engine.dispatch import Dispatcher, Job, jobs_of
 from stepwell_engine.intake import USUAL_PACE, Intake, Pace
 from stepwell_engine.outgoing import Outgoing
-from stepwell_engine.partition import Partition, Work
+from stepwell_engine.partition import Partition
 from stepwell_engine.sweeper import Sweeper
 from stepwell_engine.turn import Batch
+from stepwell_engine.work import Work
 
 log = logging.getLogger("stepwell.engine")
 

@@ -153,22 +153,37 @@ def _note(turn: Turn, id: str, record: EventOffered, status: str, key: bytes | N
 def read_record(wire: Any, now_ms: int) -> Record:
     """The record of its wire form, every field of its type. Raises MalformedOperation."""
     try:
+        event = wire.get("event")
+        for name, allowed in _EVENT_TYPES if isinstance(event, dict) else ():
+            if name in event:
+                _check_type("event", name, event[name], allowed)
         record = records.from_wire({**wire, "time_ms": now_ms})
     except (KeyError, TypeError, AttributeError) as error:
         raise MalformedOperation(f"not a record: {error!r}") from error
-    _check_types(record, record.kind)
-    if isinstance(record, EventOffered):
-        _check_types(record.event, "event")
+    kind: Any = record.__class__
+    for name, allowed in _field_types(kind):
+        _check_type(record.kind, name, getattr(record, name), allowed)
     return record
 
 
-def _check_types(value: Any, what: str) -> None:
-    for name, allowed in _field_types(value.__class__):
-        found = getattr(value, name)
-        if not isinstance(found, allowed) or (found.__class__ is bool and allowed is not bool):
-            raise MalformedOperation(
-                f"`{name}` of {what} is {type(found).__name__}; it must be {_written(allowed)}"
-            )
+_EVENT_TYPES = (
+    ("id", str),
+    ("source", str),
+    ("type", str),
+    ("device", str | None),
+    ("time", str | None),
+    ("received", int),
+    ("sequence", int | None),
+    ("extensions", dict),
+)
+"""Of an event's document, but for its data, which may be any JSON."""
+
+
+def _check_type(what: str, name: str, found: Any, allowed: Any) -> None:
+    if not isinstance(found, allowed) or (found.__class__ is bool and allowed is not bool):
+        raise MalformedOperation(
+            f"`{name}` of {what} is {type(found).__name__}; it must be {_written(allowed)}"
+        )
 
 
 @cache

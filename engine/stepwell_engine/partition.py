@@ -7,14 +7,11 @@ import logging
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from stepwell_interpreter.decide import heartbeat_token, timer_in
-from stepwell_schemas.cloudevents import EventRejected
-from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.records import AttemptLost, TimerFired
@@ -38,6 +35,7 @@ from stepwell_engine.catalog import Catalog
 from stepwell_engine.device import Device
 from stepwell_engine.loading import Loader
 from stepwell_engine.turn import Batch, Step, Turn
+from stepwell_engine.work import Arrival, Work
 
 log = logging.getLogger("stepwell.engine")
 
@@ -46,40 +44,6 @@ STANDSTILL_MS = 10_000
 
 MOST_POISONED = 100
 """Instances that one record may quarantine; beyond that the record itself is to blame."""
-
-
-class Arrival(NamedTuple):
-    """A door entry for this partition, already parsed: an event, or why it is none."""
-
-    id: str
-    event: DeviceEvent | None
-    rejected: EventRejected | None
-    raw: bytes
-    key: bytes = b""
-    replay: bool = False
-
-
-@dataclass(slots=True)
-class Work:
-    """What has arrived for a partition since its last commit."""
-
-    door: list[Arrival] = field(default_factory=list)
-    inbox: list[Entry] = field(default_factory=list)
-    timers: list[Alarm] = field(default_factory=list)
-    claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
-    attempts: list[DueAttempt] = field(default_factory=list)
-    timers_until_ms: int = 0
-    """Up to when timers may fire: they do not overtake what has come before they were due."""
-    inbox_until_ms: int = 0
-    """Up to when everything in the inbox has been read."""
-
-    def __bool__(self) -> bool:
-        return bool(self.door or self.inbox or self.timers or self.attempts)
-
-    @property
-    def size(self) -> int:
-        """How many records it is."""
-        return len(self.door) + len(self.inbox) + len(self.timers) + len(self.attempts)
 
 
 class Partition:

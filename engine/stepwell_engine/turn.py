@@ -7,7 +7,7 @@ engine itself fail changes nothing but its instance's quarantine.
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from stepwell_schemas import instance as instances
@@ -30,16 +30,28 @@ MORE = 128
 """Accumulated events whose sizes are read at once, where too few are known."""
 
 
-class Disposition(NamedTuple):
+class Disposition:
     """Where an event ended, for the ledger and the dedupe mark."""
 
-    event: DeviceEvent
-    key: bytes
-    kind: str
-    at_ms: int
-    sequence: int | None = None
-    by: tuple[str, ...] = ()
-    reason: str | None = None
+    __slots__ = ("at_ms", "by", "event", "key", "kind", "reason", "sequence")
+
+    def __init__(
+        self,
+        event: DeviceEvent,
+        key: bytes,
+        kind: str,
+        at_ms: int,
+        sequence: int | None = None,
+        by: tuple[str, ...] = (),
+        reason: str | None = None,
+    ) -> None:
+        self.event = event
+        self.key = key
+        self.kind = kind
+        self.at_ms = at_ms
+        self.sequence = sequence
+        self.by = by
+        self.reason = reason
 
     def mark(self) -> list[Any]:
         """What is kept under the event's key; the ledger has the event's id and source before it."""

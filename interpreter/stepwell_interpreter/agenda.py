@@ -5,11 +5,14 @@ from typing import Any, NamedTuple
 from stepwell_schemas.instance import Frame
 
 
-class Enter(NamedTuple):
+class Enter:
     """A frame is to enter a state."""
 
-    frame: Frame
-    state: str
+    __slots__ = ("frame", "state")
+
+    def __init__(self, frame: Frame, state: str) -> None:
+        self.frame = frame
+        self.state = state
 
 
 class Ended(NamedTuple):

@@ -6,10 +6,9 @@ document along the path that is written. Work that is still to do stands in `age
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 from stepwell_schemas.commands import (
@@ -40,10 +39,10 @@ MOST_WORK: Final = 5_000_000
 
 # A batch applies many records of one moment; writing that moment costs as much as a step.
 _written_time = lru_cache(maxsize=1024)(format_ms)
-_instance_values = attrgetter(*(part.name for part in fields(Instance)))
 
 
-class Decision(NamedTuple):
+@dataclass(slots=True, init=False)
+class Decision:
     """What a record leads to. `instance` is the given one itself where nothing has changed (`none`, `ended`)."""
 
     instance: Instance
@@ -53,6 +52,22 @@ class Decision(NamedTuple):
     answer: str
     work: int = 0
     """Values that were visited for it, as `Draft.spend` counts them."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        commands: list[Command],
+        trace: list[dict[str, Any]],
+        patch: list[dict[str, Any]],
+        answer: str,
+        work: int = 0,
+    ) -> None:
+        self.instance = instance
+        self.commands = commands
+        self.trace = trace
+        self.patch = patch
+        self.answer = answer
+        self.work = work
 
 
 class Draft:
@@ -78,11 +93,11 @@ class Draft:
 
     def __init__(self, program: Program, instance: Instance, now_ms: int) -> None:
         self.program = program
-        self.instance = Instance(*_instance_values(instance))
-        self.frames = self.instance.frames = dict(instance.frames)
+        self.instance = changed = instance.copy()
+        self.frames = changed.frames
         self.now_ms = now_ms
-        self.instance.updated_ms = now_ms
-        self.instance.revision += 1
+        changed.updated_ms = now_ms
+        changed.revision += 1
         self.commands: list[Command] = []
         self.trace: list[dict[str, Any]] = []
         self.patch: list[dict[str, Any]] = []
@@ -107,11 +122,7 @@ class Draft:
         """The frame, free to be changed: itself and its `work`, but not what hangs below."""
         frame = self.frames[id]
         if id not in self._owned:
-            frame = self.frames[id] = Frame(
-                frame.id, frame.parent, frame.scope, frame.state, frame.visit, frame.entered_ms, frame.phase,
-                dict(frame.work), frame.waits, frame.retries, frame.branch, frame.index, frame.item, frame.local,
-                frame.error, frame.data, frame.variables,
-            )  # fmt: skip
+            frame = self.frames[id] = frame.copy()
             self._owned.add(id)
         return frame
 

@@ -5,7 +5,7 @@ Nothing here knows a dialect. Every template, condition and path is a callable; 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.records import ChildEnded
@@ -74,10 +74,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What all states have. `next` None ends the machine it stands in."""
+    """What all states have. `next` None ends the machine it stands in.
 
-    kind: ClassVar[str] = ""
-    word: ClassVar[str] = ""
+    `kind` and `word` are the same for all states of a class: fields, since a compiled dataclass knows no ClassVar.
+    """
+
+    kind: str = ""
+    word: str = ""
     name: str
     next: str | None = None
     retry: tuple[RetryRule, ...] = ()
@@ -93,8 +96,8 @@ class Step:
 class TaskStep(Step):
     """Runs `call`, or the child workflow `workflow`."""
 
-    kind: ClassVar[str] = "task"
-    word: ClassVar[str] = "Task"
+    kind: str = "task"
+    word: str = "Task"
     call: Call | None
     workflow: str | None
     input: Template | None
@@ -145,8 +148,8 @@ WaitForm = Literal["time", "event", "anyOf", "allOf", "absence"]
 class WaitStep(Step):
     """Waits until `until` (form time), or for `events`, at most for `timeout`."""
 
-    kind: ClassVar[str] = "wait"
-    word: ClassVar[str] = "Wait"
+    kind: str = "wait"
+    word: str = "Wait"
     form: WaitForm
     duration: Milliseconds | None = None
     until: Milliseconds | None = None
@@ -170,8 +173,8 @@ class ChoiceRule:
 class ChoiceStep(Step):
     """The first rule that holds leads on; `next` is the default."""
 
-    kind: ClassVar[str] = "choice"
-    word: ClassVar[str] = "Choice"
+    kind: str = "choice"
+    word: str = "Choice"
     rules: tuple["ChoiceRule", ...]
 
 
@@ -179,8 +182,8 @@ class ChoiceStep(Step):
 class ParallelStep(Step):
     """`branches`: (name, machine id). `quorum` counts only with the policy of that name."""
 
-    kind: ClassVar[str] = "parallel"
-    word: ClassVar[str] = "Parallel"
+    kind: str = "parallel"
+    word: str = "Parallel"
     branches: tuple[tuple[str, str], ...]
     policy: Literal["failFast", "collect", "quorum"]
     quorum: int
@@ -200,8 +203,8 @@ class MapLimits:
 class MapStep(Step):
     """Runs `machine` once per item or batch. `limits` are asked as it begins; `read` takes what `reader` gave."""
 
-    kind: ClassVar[str] = "map"
-    word: ClassVar[str] = "Map"
+    kind: str = "map"
+    word: str = "Map"
     machine: str
     items: Template
     limits: Callable[[Any], MapLimits]
@@ -227,8 +230,8 @@ class GivenUndo:
 class CompensationStep(Step):
     """`steps` None is `auto`. `own_retry` None leaves each undo its activity's retries."""
 
-    kind: ClassVar[str] = "compensation"
-    word: ClassVar[str] = "Compensation"
+    kind: str = "compensation"
+    word: str = "Compensation"
     steps: tuple[GivenUndo, ...] | None
     branch_only: bool
     continue_on_error: bool
@@ -239,8 +242,8 @@ class CompensationStep(Step):
 class PassStep(Step):
     """All values are computed before the first is written. `result` None has none to hand on."""
 
-    kind: ClassVar[str] = "pass"
-    word: ClassVar[str] = "Pass"
+    kind: str = "pass"
+    word: str = "Pass"
     writes: tuple[tuple[Target, Template], ...]
     result: "Callable[[Draft, Frame], Any] | None" = None
 
@@ -249,8 +252,8 @@ class PassStep(Step):
 class SucceedStep(Step):
     """Ends its machine well."""
 
-    kind: ClassVar[str] = "succeed"
-    word: ClassVar[str] = "Succeed"
+    kind: str = "succeed"
+    word: str = "Succeed"
     output: Template | None
 
 
@@ -258,10 +261,14 @@ class SucceedStep(Step):
 class FailStep(Step):
     """Ends its machine with an error."""
 
-    kind: ClassVar[str] = "fail"
-    word: ClassVar[str] = "Fail"
+    kind: str = "fail"
+    word: str = "Fail"
     error: Template | None
     cause: Template | None
+
+
+WORDS: Final = ("Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map", "Compensation")
+"""How the trace names the kinds of states."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """The instance of a workflow: all that is known of one run, as plain data that goes to JSON and back.
 
 Instances are values: `decide` never changes one it was given, it returns a new one that shares what is the same.
+
+Every event makes some of these, so they are written out: compiled, a class whose `__init__` dataclasses writes is made
+by interpreted Python.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from operator import attrgetter
 from sys import intern
 from typing import Any, Literal
 
@@ -13,7 +15,7 @@ Status = Literal["running", "succeeded", "failed", "timedOut", "cancelled", "qua
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "timedOut", "cancelled"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Wait:
     """One open event wait of a frame: an event of `type` whose data equals `match` (path, value) is taken."""
 
@@ -23,8 +25,22 @@ class Wait:
     opened_ms: int = 0
     from_now: bool = False
 
+    def __init__(
+        self,
+        type: str,
+        match: list[list[Any]] | None = None,
+        name: str | None = None,
+        opened_ms: int = 0,
+        from_now: bool = False,
+    ) -> None:
+        self.type = type
+        self.match = [] if match is None else match
+        self.name = name
+        self.opened_ms = opened_ms
+        self.from_now = from_now
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, init=False)
 class Frame:
     """One position: where one thread of the instance stands. The root's id is "0", children add ".<n>"."""
 
@@ -50,8 +66,54 @@ class Frame:
     variables: dict[str, Any] | None = None
     """ASL: what was assigned in this frame's machine; inner frames read it, too."""
 
+    def __init__(
+        self,
+        id: str,
+        parent: str | None,
+        scope: str,
+        state: str,
+        visit: int,
+        entered_ms: int,
+        phase: str,
+        work: dict[str, Any],
+        waits: list[Wait],
+        retries: dict[str, int],
+        branch: str | None = None,
+        index: int | None = None,
+        item: Any = None,
+        local: dict[str, Any] | None = None,
+        error: dict[str, Any] | None = None,
+        data: Any = None,
+        variables: dict[str, Any] | None = None,
+    ) -> None:
+        self.id = id
+        self.parent = parent
+        self.scope = scope
+        self.state = state
+        self.visit = visit
+        self.entered_ms = entered_ms
+        self.phase = phase
+        self.work = work
+        self.waits = waits
+        self.retries = retries
+        self.branch = branch
+        self.index = index
+        self.item = item
+        self.local = local
+        self.error = error
+        self.data = data
+        self.variables = variables
 
-@dataclass(slots=True)
+    def copy(self) -> "Frame":
+        """One that may be changed, its `work` too; what hangs below is shared."""
+        return Frame(
+            self.id, self.parent, self.scope, self.state, self.visit, self.entered_ms, self.phase, dict(self.work),
+            self.waits, self.retries, self.branch, self.index, self.item, self.local, self.error, self.data,
+            self.variables,
+        )  # fmt: skip
+
+
+@dataclass(slots=True, init=False)
 class Instance:
     """One run. `kept` are events raised for this instance alone that no wait has taken yet."""
 
@@ -87,6 +149,76 @@ class Instance:
     """Records that came while the instance was quarantined, in order; the first is the one that broke it."""
     events: int = 0
     """ASL: the number of the last event of its history, as GetExecutionHistory counts."""
+
+    def __init__(
+        self,
+        id: str,
+        definition: str,
+        version: str,
+        program: str,
+        device: str | None,
+        status: str,
+        input: Any,
+        state: dict[str, Any],
+        created_ms: int,
+        updated_ms: int,
+        seed: str = "",
+        parent: str | None = None,
+        revision: int = 0,
+        visits: int = 0,
+        frames: dict[str, Frame] | None = None,
+        undo: list[dict[str, Any]] | None = None,
+        kept: list[dict[str, Any]] | None = None,
+        output: Any = None,
+        error: str | None = None,
+        cause: str | None = None,
+        custom_status: Any = None,
+        ended_ms: int | None = None,
+        history_hash: str = "",
+        ending: dict[str, Any] | None = None,
+        state_bytes: int = 0,
+        deadline_ms: int | None = None,
+        held: list[dict[str, Any]] | None = None,
+        events: int = 0,
+    ) -> None:
+        self.id = id
+        self.definition = definition
+        self.version = version
+        self.program = program
+        self.device = device
+        self.status = status
+        self.input = input
+        self.state = state
+        self.created_ms = created_ms
+        self.updated_ms = updated_ms
+        self.seed = seed
+        self.parent = parent
+        self.revision = revision
+        self.visits = visits
+        self.frames = {} if frames is None else frames
+        self.undo = [] if undo is None else undo
+        self.kept = [] if kept is None else kept
+        self.output = output
+        self.error = error
+        self.cause = cause
+        self.custom_status = custom_status
+        self.ended_ms = ended_ms
+        self.history_hash = history_hash
+        self.ending = ending
+        self.state_bytes = state_bytes
+        self.deadline_ms = deadline_ms
+        self.held = [] if held is None else held
+        self.events = events
+
+    def copy(self) -> "Instance":
+        """One whose own values may be changed, and its `frames`; all that hangs below is shared."""
+        return Instance(
+            self.id, self.definition, self.version, self.program, self.device, self.status, self.input,
+            self.state, self.created_ms, self.updated_ms, self.seed, self.parent, self.revision, self.visits,
+            dict(self.frames), self.undo, self.kept, self.output, self.error, self.cause, self.custom_status,
+            self.ended_ms, self.history_hash, self.ending, self.state_bytes, self.deadline_ms, self.held,
+            self.events,
+        )  # fmt: skip
 
 
 def new_instance(
@@ -134,12 +266,31 @@ def to_wire(instance: Instance) -> dict[str, Any]:
         wire["state"] = instance.state
     if instance.state_bytes:
         wire["state_bytes"] = instance.state_bytes
-    rare = _rare_values(instance)
-    if rare != _NOTHING_RARE:
-        for name, value, usual in zip(_RARE, rare, _NOTHING_RARE, strict=True):
+    if instance.deadline_ms is not None:
+        wire["deadline_ms"] = instance.deadline_ms
+    if _has_rare(instance):
+        for name, usual in zip(_RARE, _NOTHING_RARE, strict=True):
+            value = getattr(instance, name)
             if value is not usual and value != usual:
                 wire[name] = value
     return wire
+
+
+def _has_rare(instance: Instance) -> bool:
+    """Whether one of `_RARE` is not as usual."""
+    return bool(
+        instance.parent is not None
+        or instance.undo
+        or instance.kept
+        or instance.output is not None
+        or instance.error is not None
+        or instance.cause is not None
+        or instance.custom_status is not None
+        or instance.ended_ms is not None
+        or instance.ending is not None
+        or instance.held
+        or instance.events
+    )
 
 
 def from_wire(wire: dict[str, Any]) -> Instance:
@@ -169,6 +320,7 @@ def from_wire(wire: dict[str, Any]) -> Instance:
     instance.visits = wire.get("visits", 0)
     instance.history_hash = wire.get("history_hash", "")
     instance.state_bytes = wire.get("state_bytes", 0)
+    instance.deadline_ms = wire.get("deadline_ms")
     instance.frames = frames
     _take_rest(instance, wire, len(wire) - len(_ALWAYS), _OFTEN, _RARE)
     return instance
@@ -219,18 +371,14 @@ def shown(wire: dict[str, Any]) -> dict[str, Any]:
 _ALWAYS = (
     "id", "definition", "version", "program", "device", "status", "created_ms", "updated_ms", "input", "frames",
 )  # fmt: skip
-_OFTEN = ("state", "state_bytes", "seed", "revision", "visits", "history_hash")
+_OFTEN = ("state", "state_bytes", "seed", "revision", "visits", "history_hash", "deadline_ms")
 _RARE = (
-    "parent", "undo", "kept", "output", "error", "cause", "custom_status", "ended_ms", "ending", "deadline_ms",
-    "held", "events",
+    "parent", "undo", "kept", "output", "error", "cause", "custom_status", "ended_ms", "ending", "held", "events",
 )  # fmt: skip
-_NOTHING_RARE: tuple[Any, ...] = (None, [], [], None, None, None, None, None, None, None, [], 0)
-_rare_values = attrgetter(*_RARE)
+_NOTHING_RARE: tuple[Any, ...] = (None, [], [], None, None, None, None, None, None, [], 0)
 _ALWAYS_OF_FRAME = ("id", "state", "visit")
 _OFTEN_OF_FRAME = ("parent", "scope", "entered_ms", "phase", "work", "waits", "retries")
 _RARE_OF_FRAME = ("branch", "index", "item", "local", "error", "data", "variables")
-_NOTHING_RARE_OF_FRAME: tuple[Any, ...] = (None,) * len(_RARE_OF_FRAME)
-_rare_values_of_frame = attrgetter(*_RARE_OF_FRAME)
 
 
 def _frame_to_wire(frame: Frame, updated_ms: int) -> dict[str, Any]:
@@ -249,12 +397,25 @@ def _frame_to_wire(frame: Frame, updated_ms: int) -> dict[str, Any]:
         wire["waits"] = [_wait_to_wire(wait, frame.entered_ms) for wait in frame.waits]
     if frame.retries:
         wire["retries"] = frame.retries
-    rare = _rare_values_of_frame(frame)
-    if rare != _NOTHING_RARE_OF_FRAME:
-        for name, value in zip(_RARE_OF_FRAME, rare, strict=True):
+    if _has_rare_of_frame(frame):
+        for name in _RARE_OF_FRAME:
+            value = getattr(frame, name)
             if value is not None:
                 wire[name] = value
     return wire
+
+
+def _has_rare_of_frame(frame: Frame) -> bool:
+    """Whether one of `_RARE_OF_FRAME` is not None."""
+    return (
+        frame.branch is not None
+        or frame.index is not None
+        or frame.item is not None
+        or frame.local is not None
+        or frame.error is not None
+        or frame.data is not None
+        or frame.variables is not None
+    )
 
 
 def _frame_from_wire(wire: dict[str, Any], updated_ms: int) -> Frame:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
-from stepwell_schemas.value import value
 
 if TYPE_CHECKING:
     from stepwell_store.lane import Lane
@@ -21,12 +20,19 @@ START = "0-0"
 """The position before the first entry of a log."""
 
 
-@value
+@dataclass(slots=True, init=False)
 class Entry:
-    """One entry of a log: `id` is its position ("<ms>-<n>", ordered), `fields` as written."""
+    """One entry of a log: `id` is its position ("<ms>-<n>", ordered), `fields` as written.
+
+    Written out, since every event comes as one.
+    """
 
     id: str
     fields: dict[bytes, bytes]
+
+    def __init__(self, id: str, fields: dict[bytes, bytes]) -> None:
+        self.id = id
+        self.fields = fields
 
 
 @dataclass(frozen=True, slots=True)

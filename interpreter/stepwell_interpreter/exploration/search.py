@@ -26,7 +26,7 @@ from stepwell_interpreter.exploration.judge import TELLING, UNDO_FAILED, Judge, 
 from stepwell_interpreter.exploration.moves import Move, Moves, Timers
 from stepwell_interpreter.exploration.report import Bounds
 from stepwell_interpreter.exploration.tally import Counter, Tally
-from stepwell_interpreter.program import Step
+from stepwell_interpreter.program import WORDS
 
 DEVICE: Final = "device"
 MOST_FINDINGS: Final = 50
@@ -37,8 +37,8 @@ ENTRIES_OF_A_STATE: Final = 30
 _CLOCKED: Final = frozenset({"timer", "timedOut", "retried"})
 
 _ENTRIES: Final = (
-    {f"{kind.word}StateEntered": "entered" for kind in Step.__subclasses__()}
-    | {f"{kind.word}StateExited": "exited" for kind in Step.__subclasses__()}
+    {f"{word}StateEntered": "entered" for word in WORDS}
+    | {f"{word}StateExited": "exited" for word in WORDS}
     | dict.fromkeys(TELLING, "told")
 )
 """Trace entries that are looked at, and as what."""

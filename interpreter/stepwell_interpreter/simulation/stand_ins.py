@@ -25,7 +25,7 @@ AGAIN: Final = " (again)"
 """Marks a state's way back to itself, so that it is left when it goes there."""
 
 _NEVER: Final = WaitEvent("(never)", None, None)
-_COMMON: Final = tuple(each.name for each in fields(Step))
+_COMMON: Final = tuple(each.name for each in fields(Step) if each.name not in ("kind", "word"))
 _LONG_MS: Final = 365 * 86_400_000
 
 

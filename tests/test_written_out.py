@@ -1,0 +1,87 @@
+"""Dataclasses whose `__init__` is written out, since every event makes some: it does what a generated one does."""
+
+from dataclasses import MISSING, fields
+from typing import Any
+
+import pytest
+from stepwell_engine.device import Device
+from stepwell_interpreter.draft import Decision
+from stepwell_schemas.event import DeviceEvent
+from stepwell_schemas.instance import Frame, Instance, Wait, new_instance
+from stepwell_store.protocol import Entry
+
+ONE = new_instance(id="run", definition="order", version="1.0.0", program="p", device="lamp")
+
+GIVEN: dict[type[Any], dict[str, Any]] = {
+    Wait: {"type": "Go", "match": [["a", 1]], "name": "go", "opened_ms": 5, "from_now": True},
+    Frame: {
+        "id": "0.1", "parent": "0", "scope": "s", "state": "A", "visit": 3, "entered_ms": 7, "phase": "wait",
+        "work": {"timers": {}}, "waits": [Wait("Go")], "retries": {"r": 1}, "branch": "b", "index": 2, "item": {"i": 1},
+        "local": {"l": 1}, "error": {"error": "E"}, "data": [1], "variables": {"v": 1},
+    },
+    Instance: {
+        "id": "run", "definition": "order", "version": "1.0.0", "program": "p", "device": "lamp", "status": "failed",
+        "input": {"n": 1}, "state": {"s": 1}, "created_ms": 11, "updated_ms": 12, "seed": "5eed", "parent": "other",
+        "revision": 13, "visits": 14, "frames": {"0": Frame("0", None, "", "A", 1, 1, "", {}, [], {})},
+        "undo": [{"u": 1}], "kept": [{"k": 1}], "output": 15, "error": "E", "cause": "c", "custom_status": "half",
+        "ended_ms": 16, "history_hash": "h", "ending": {"status": "cancelled"}, "state_bytes": 17, "deadline_ms": 18,
+        "held": [{"kind": "TimerFired"}], "events": 19,
+    },
+    DeviceEvent: {
+        "id": "e", "source": "/s", "type": "Go", "device": "lamp", "data": {"n": 1}, "received_ms": 21,
+        "time": "2026-01-01T00:00:00Z", "sequence": 22, "extensions": {"x": "y"},
+    },
+    Device: {
+        "id": "lamp", "next": 31, "first": 32, "bytes": 33, "dropped": 34, "rejected": 35, "oldest_ms": 36,
+        "first_ms": 37, "last_ms": 38, "last_sequence": 39, "running": {"run": "order"}, "ended": {"order": "old"},
+        "kept": {"Go": 1}, "oldest": [(1, 2, 3)], "may_drop": True,
+    },
+    Decision: {
+        "instance": ONE, "commands": [], "trace": [{"type": "T"}], "patch": [{"op": "set"}], "answer": "consumed",
+        "work": 41,
+    },
+    Entry: {"id": "1-0", "fields": {b"event": b"{}"}},
+}  # fmt: skip
+"""A value other than the usual one for every field, in their order."""
+
+
+@pytest.mark.parametrize("cls", GIVEN)
+def test_it_takes_every_field_in_order(cls: type[Any]) -> None:
+    given = GIVEN[cls]
+    assert [part.name for part in fields(cls) if part.init] == list(given)
+    by_place, by_name = cls(*given.values()), cls(**given)
+    for made in (by_place, by_name):
+        assert {name: getattr(made, name) for name in given} == given
+    assert by_place == by_name
+
+
+@pytest.mark.parametrize("cls", GIVEN)
+def test_what_is_not_given_is_as_the_fields_say(cls: type[Any]) -> None:
+    needed = {part.name for part in fields(cls) if part.default is part.default_factory is MISSING}
+    one, other = (cls(**{name: GIVEN[cls][name] for name in needed}) for _ in range(2))
+    for part in fields(cls):
+        if part.default is not MISSING:
+            assert getattr(one, part.name) == part.default
+            assert not part.init or part.default != GIVEN[cls][part.name], "says nothing above"
+        elif part.default_factory is not MISSING:
+            assert getattr(one, part.name) == part.default_factory()
+            assert getattr(one, part.name) is not getattr(other, part.name), "shared between objects"
+
+
+@pytest.mark.parametrize("cls", [Frame, Instance, Device])
+def test_a_copy_has_all_of_it(cls: type[Any]) -> None:
+    made = cls(**GIVEN[cls])
+    copy = made.copy()
+    assert copy == made
+    assert copy is not made
+    assert {name: getattr(copy, name) for name in GIVEN[cls]} == GIVEN[cls]
+
+
+def test_what_a_copy_may_change_is_its_own() -> None:
+    frame, instance, device = Frame(**GIVEN[Frame]), Instance(**GIVEN[Instance]), Device(**GIVEN[Device])
+    copy = device.copy()
+    for part in (frame.copy().work, instance.copy().frames, copy.running, copy.ended, copy.kept, copy.oldest):
+        assert part
+        part.clear()
+    assert {} not in (frame.work, instance.frames, device.running, device.ended, device.kept)
+    assert device.oldest
