@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from stepwell_interpreter.decide import Decision, timer_in, timer_slot
+from stepwell_interpreter.decide import Decision, due_in, timer_in, timer_slot
 from stepwell_schemas.commands import ClearTimer, SetTimer
 from stepwell_schemas.instance import Instance
 from stepwell_store.errors import CorruptValue
@@ -67,11 +67,11 @@ def follow(turn: Turn, before: Instance, decision: Decision) -> None:
 
 
 def _set(turn: Turn, slot: str, before: Instance, after: Instance) -> None:
-    now = timer_in(after, slot)
+    now = due_in(after, slot)
     if now is None:
         turn.timers[(after.id, slot)] = None
         return
-    then = timer_in(before, slot)
+    then = due_in(before, slot)
     # The alarm of a timer that was due may be gone: it has rung, and a quarantine held what it rang for.
-    if then is None or now[1] < then[1] or then[1] <= turn.now_ms or after.id in turn.lifted:
-        turn.timers[(after.id, slot)] = now[1]
+    if then is None or now < then or then <= turn.now_ms or after.id in turn.lifted:
+        turn.timers[(after.id, slot)] = now

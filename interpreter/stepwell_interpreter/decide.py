@@ -57,6 +57,7 @@ from stepwell_interpreter.flow import (
 from stepwell_interpreter.program import CANCEL_STEP, CompensationStep, MapStep, Program
 from stepwell_interpreter.status import (
     describe,
+    due_in,
     heartbeat_token,
     obligations,
     timer_in,
@@ -69,6 +70,7 @@ __all__ = [
     "Decision",
     "decide",
     "describe",
+    "due_in",
     "heartbeat_token",
     "obligations",
     "timer_in",

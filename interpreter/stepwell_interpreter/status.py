@@ -33,14 +33,23 @@ def timer_slot(timer: str) -> str:
     return f"{frame}/{rest.rpartition('/')[2]}" if rest else timer
 
 
-def timer_in(instance: Instance, slot: str) -> tuple[str, int] | None:
-    """Name and due time of the timer that stands there now; None where none does."""
+def due_in(instance: Instance, slot: str) -> int | None:
+    """When the timer that stands there now is due; None where none does."""
     id, _, what = slot.partition("/")
     if not what:
-        return None if instance.deadline_ms is None else (slot, instance.deadline_ms)
+        return instance.deadline_ms
     frame = instance.frames.get(id)
-    due_ms = None if frame is None else (frame.work.get("timers") or {}).get(what)
-    return None if frame is None or due_ms is None else (f"{frame.id}/{frame.visit}/{what}", due_ms)
+    timers = None if frame is None else frame.work.get("timers")
+    return timers.get(what) if timers else None
+
+
+def timer_in(instance: Instance, slot: str) -> tuple[str, int] | None:
+    """Name and due time of the timer that stands there now; None where none does."""
+    due_ms = due_in(instance, slot)
+    if due_ms is None:
+        return None
+    id, _, what = slot.partition("/")
+    return (f"{id}/{instance.frames[id].visit}/{what}" if what else slot), due_ms
 
 
 def describe(instance: Instance) -> dict[str, Any]:
