@@ -111,6 +111,7 @@ def main() -> None:
         if options.keep is not None:  # what a device drops first is asked for by itself
             an_event_each(store, 0, waits, "Tick", 10**6)
         matching(store, redis, engine, waits)
+        plain(redis, waits)
         idle(redis, engine)
         timers(store, redis, min(5_000, waits))
         takeover(url, store, engine)
@@ -176,6 +177,28 @@ def signals(
     )
     shown = " ".join(f"{rate:,.0f}" for rate in rates)
     print(f"signals at {waits:>10,} waits   {shown} /s, to {among:,} of them   ({each} each)")
+
+
+def plain(redis: Redis, waits: int) -> None:
+    """What the server itself takes to read and write one of so many values: no store is as fast with a million."""
+    pid, texts = int(redis.info("server")["process_id"]), [padding(str(n)) for n in range(1_000)]
+    pipeline = redis.pipeline(transaction=False)
+    for start in range(0, waits, 1_000):
+        for n in range(start, min(start + 1_000, waits)):
+            pipeline.set(f"plain:{n}", texts[n % 1_000] * 2)
+        pipeline.execute()
+    for among in sorted({min(waits, 1_000), waits}):
+        spent = processor_seconds(pid)
+        for number in range(30):
+            for n in range(1_000):
+                key = f"plain:{(n * 7_919 + number * 104_729) % among}"
+                pipeline.get(key)
+                pipeline.set(key, texts[n] * 2)
+            pipeline.execute()
+        each = (processor_seconds(pid) - spent) / 30_000 * 1e6
+        print(f"plain GET and SET          {each:.1f} us of the server, among {among:,} values of 240 bytes")
+    for start in range(0, waits, 1_000):
+        redis.unlink(*(f"plain:{n}" for n in range(start, min(start + 1_000, waits))))
 
 
 def _pids(redis: Redis, engine: "subprocess.Popen[bytes]") -> dict[str, int]:
