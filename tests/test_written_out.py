@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from stepwell_engine.device import Device
+from stepwell_engine.turn import Disposition
 from stepwell_interpreter.draft import Decision
+from stepwell_interpreter.program import WORDS, Step
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Frame, Instance, Wait, new_instance
 from stepwell_store.protocol import Entry
@@ -85,3 +87,19 @@ def test_what_a_copy_may_change_is_its_own() -> None:
         part.clear()
     assert {} not in (frame.work, instance.frames, device.running, device.ended, device.kept)
     assert device.oldest
+
+
+def test_the_mark_of_a_disposition_has_all_of_it() -> None:
+    event = DeviceEvent(**GIVEN[DeviceEvent])
+    whole = Disposition(event, b"k", "consumed", 51, 52, ("run",), "why")
+    assert whole.mark() == ["consumed", 51, "lamp", 52, "Go", ("run",), "why"]
+    assert (whole.event, whole.key) == (event, b"k")
+    assert Disposition(event, b"k", "ignored", 51).mark() == ["ignored", 51, "lamp", None, "Go", (), None]
+
+
+def test_each_kind_of_state_has_its_word() -> None:
+    kinds: list[Any] = Step.__subclasses__()
+    usual: list[dict[str, Any]] = [{part.name: part.default for part in fields(kind)} for kind in kinds]
+    assert {kind["word"] for kind in usual} == set(WORDS)
+    assert len(WORDS) == len(set(WORDS))
+    assert [kind["kind"] for kind in usual] == [kind["word"].lower() for kind in usual]

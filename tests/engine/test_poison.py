@@ -5,7 +5,9 @@ from typing import Any
 import orjson
 import pytest
 from engine_world import World
+from stepwell_engine import operations
 from stepwell_interpreter.decide import decide
+from stepwell_schemas import records
 from stepwell_schemas.catalog import StoredDefinition
 
 TWO_STEPS = """
@@ -88,6 +90,32 @@ def test_a_malformed_operation_is_a_dead_letter_and_harms_no_instance(
     assert [letter["reason"] for letter in world.dead()] == ["malformedRecord"]
     assert world.only().status == "running"
     assert still_works(world)
+
+
+RAISED: dict[str, Any] = {
+    "id": "e", "source": "/s", "type": "Go", "device": None, "time": None, "data": None, "received": 0,
+    "sequence": 1, "extensions": {},
+}  # fmt: skip
+WRONG: dict[str, list[Any]] = {
+    "id": [None, 5, b""],
+    "source": [None, 5, b""],
+    "type": [None, 5, b""],
+    "device": [5, False, []],
+    "time": [5, False, []],
+    "received": [None, "5", 1.5, True],
+    "sequence": ["5", 1.5, True],
+    "extensions": [None, [], "x"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
+def test_an_event_of_a_record_is_refused_by_the_field_that_is_wrong(name: str, value: Any) -> None:
+    def read(event: Any) -> records.Record:
+        return operations.read_record({"kind": "EventOffered", "time_ms": 0, "event": event}, 7)
+
+    assert read(RAISED).time_ms == 7
+    with pytest.raises(operations.MalformedOperation, match=rf"^`{name}` of event is .*; it must be "):
+        read(RAISED | {name: value})
 
 
 def test_a_malformed_start_frees_the_reserved_id(world: World) -> None:

@@ -49,6 +49,38 @@ def test_every_unusual_value_comes_back(change: dict[str, Any]) -> None:
     assert again(instance) == instance
 
 
+ANY_VALUE: list[Any] = [0, "", False, [], {}, "x"]
+RARE: dict[str, list[Any]] = {
+    "output": ANY_VALUE, "custom_status": ANY_VALUE, "error": ["", "x"], "cause": ["", "x"], "ended_ms": [0, 7],
+    "deadline_ms": [0, 7], "undo": [[{}]], "kept": [[{}]], "held": [[{}]], "parent": ["p"], "events": [3],
+    "ending": [{}, {"status": "cancelled"}],
+}  # fmt: skip
+RARE_OF_FRAME: dict[str, list[Any]] = {
+    "item": ANY_VALUE, "data": ANY_VALUE, "branch": ["", "b"], "index": [0, 1], "local": [{}, {"a": 1}],
+    "error": [{}, {"a": 1}], "variables": [{}, {"a": 1}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name in RARE for value in RARE[name]])
+def test_one_unusual_value_alone_comes_back_and_nothing_else_is_written(name: str, value: Any) -> None:
+    changes: dict[str, Any] = {name: value}
+    instance = replace(waiting(), **changes)
+    assert again(instance) == instance
+    assert to_wire(instance) == {**to_wire(waiting()), name: value}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name in RARE_OF_FRAME for value in RARE_OF_FRAME[name]]
+)
+def test_the_same_of_a_frame(name: str, value: Any) -> None:
+    changes: dict[str, Any] = {name: value}
+    instance = waiting()
+    instance.frames["0"] = replace(instance.frames["0"], **changes)
+    assert again(instance) == instance
+    (usual,) = to_wire(waiting())["frames"]
+    assert to_wire(instance)["frames"] == [{**usual, name: value}]
+
+
 @pytest.mark.parametrize(
     "wait",
     [
