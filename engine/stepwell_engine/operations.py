@@ -188,11 +188,11 @@ def _check_type(what: str, name: str, found: Any, allowed: Any) -> None:
 
 @cache
 def _field_types(cls: type[Any]) -> tuple[tuple[str, Any], ...]:
-    """Fields whose type says something: texts, numbers, events; not what may be any JSON."""
+    """A record's fields whose type says something: texts, numbers, events; not what may be any JSON."""
     return tuple(
-        (name, get_origin(hint) if get_origin(hint) is dict else hint)
+        (name, hint)
         for name, hint in get_type_hints(cls).items()
-        if hint is not Any and get_origin(hint) is not ClassVar and not name.startswith("_")
+        if hint is not Any and get_origin(hint) is not ClassVar
     )
 
 

@@ -1,4 +1,4 @@
-"""Small immutable values that are made by the thousand: events, records, commands."""
+"""Small immutable values that are made by the thousand: records, commands."""
 
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform

@@ -7,7 +7,6 @@ import pytest
 from engine_world import World
 from stepwell_engine import operations
 from stepwell_interpreter.decide import decide
-from stepwell_schemas import records
 from stepwell_schemas.catalog import StoredDefinition
 
 TWO_STEPS = """
@@ -110,12 +109,10 @@ WRONG: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name in WRONG for value in WRONG[name]])
 def test_an_event_of_a_record_is_refused_by_the_field_that_is_wrong(name: str, value: Any) -> None:
-    def read(event: Any) -> records.Record:
-        return operations.read_record({"kind": "EventOffered", "time_ms": 0, "event": event}, 7)
-
-    assert read(RAISED).time_ms == 7
-    with pytest.raises(operations.MalformedOperation, match=rf"^`{name}` of event is .*; it must be "):
-        read(RAISED | {name: value})
+    for wire in ({"kind": "EventOffered"}, {"kind": "InstanceStarted", "input": None, "seed": "5eed"}):
+        assert operations.read_record(wire | {"event": RAISED}, 7).time_ms == 7
+        with pytest.raises(operations.MalformedOperation, match=rf"^`{name}` of event is .*; it must be "):
+            operations.read_record(wire | {"event": RAISED | {name: value}}, 7)
 
 
 def test_a_malformed_start_frees_the_reserved_id(world: World) -> None:
