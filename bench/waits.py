@@ -111,10 +111,10 @@ def main() -> None:
         if options.keep is not None:  # what a device drops first is asked for by itself
             an_event_each(store, 0, waits, "Tick", 10**6)
         matching(store, redis, engine, waits)
-        plain(redis, waits)
         idle(redis, engine)
         timers(store, redis, min(5_000, waits))
         takeover(url, store, engine)
+        plain(redis, waits)
 
 
 def keeping(count: int) -> str:
@@ -180,7 +180,7 @@ def signals(
 
 
 def plain(redis: Redis, waits: int) -> None:
-    """What the server itself takes to read and write one of so many values: no store is as fast with a million."""
+    """What the server alone takes to read and write one of few values and one of as many as there are waits."""
     pid, texts = int(redis.info("server")["process_id"]), [padding(str(n)) for n in range(1_000)]
     pipeline = redis.pipeline(transaction=False)
     for start in range(0, waits, 1_000):
@@ -197,8 +197,6 @@ def plain(redis: Redis, waits: int) -> None:
             pipeline.execute()
         each = (processor_seconds(pid) - spent) / 30_000 * 1e6
         print(f"plain GET and SET          {each:.1f} us of the server, among {among:,} values of 240 bytes")
-    for start in range(0, waits, 1_000):
-        redis.unlink(*(f"plain:{n}" for n in range(start, min(start + 1_000, waits))))
 
 
 def _pids(redis: Redis, engine: "subprocess.Popen[bytes]") -> dict[str, int]:

@@ -160,8 +160,8 @@ def read_record(wire: Any, now_ms: int) -> Record:
         record = records.from_wire({**wire, "time_ms": now_ms})
     except (KeyError, TypeError, AttributeError) as error:
         raise MalformedOperation(f"not a record: {error!r}") from error
-    kind: Any = record.__class__
-    for name, allowed in _field_types(kind):
+    cls: Any = record.__class__
+    for name, allowed in _field_types(cls):
         _check_type(record.kind, name, getattr(record, name), allowed)
     return record
 

@@ -5,9 +5,9 @@ from typing import Any, Final
 from stepwell_schemas.instance import Frame
 
 from stepwell_interpreter.draft import Draft
-from stepwell_interpreter.program import Step
+from stepwell_interpreter.program import WORDS, Step
 
-_KINDS: Final = ("Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map")
+_KINDS: Final = [word for word in WORDS if word != "Compensation"]
 NUMBERED: Final = frozenset(
     [f"{kind}State{what}" for kind in _KINDS for what in ("Entered", "Exited", "Aborted")]
     + [f"{kind}State{what}" for kind in ("Parallel", "Map") for what in ("Started", "Succeeded", "Failed")]

@@ -2,8 +2,8 @@
 
 Instances are values: `decide` never changes one it was given, it returns a new one that shares what is the same.
 
-Every event makes some of these, so they are written out: compiled, a class whose `__init__` dataclasses writes is made
-by interpreted Python.
+Every event makes some of these, so each writes its own `__init__`: one that is generated stays interpreted Python, also
+where this module is compiled (docs/decisions/0011-compiled.md).
 """
 
 from collections.abc import Iterable
