@@ -14,8 +14,8 @@ from stepwell_activities.errors import RegistryError
 from stepwell_activities.registry import discover
 from stepwell_interpreter.compile import compile_source
 from stepwell_interpreter.scenarios.gate import gate
-from stepwell_schemas.asl_upload import UploadSettings
 from stepwell_schemas.catalog import ActivityDescription
+from stepwell_schemas.upload_settings import UploadSettings
 
 from stepwell_cli.failures import CommandFailed
 

@@ -3,12 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from stepwell.scenario_files import (
-    DEFINITION_SUFFIXES,
-    SCENARIO_SUFFIXES,
-    is_scenario_file,
-    may_hold_scenarios,
-)
+from stepwell.definition_files import DEFINITION_SUFFIXES, SCENARIO_SUFFIXES, is_scenario_file
+from stepwell.scenario_files import may_hold_scenarios
 
 from stepwell_cli.failures import UsageError
 

@@ -8,13 +8,11 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.markup import escape
-from stepwell.definition_files import holds_definition
-from stepwell.scenario_files import is_scenario_file
-from stepwell_schemas.asl_upload import UploadSettings
+from stepwell.definition_files import holds_definition, is_scenario_file
 from stepwell_schemas.problems import printable
+from stepwell_schemas.upload_settings import UploadSettings
 
 from stepwell_cli.argument import read_definition, refuse_stdin_twice
-from stepwell_cli.check import check_locally
 from stepwell_cli.command import JsonOption, KeyOption, StepwellCommand, UrlOption
 from stepwell_cli.failures import CommandFailed, UsageError
 from stepwell_cli.output import console, harmless, print_document, print_table
@@ -81,6 +79,8 @@ def validate(
         with Server(url, key) as server:
             results = [_upload(server, "/definitions/validate", file, upload) for file in files]
     else:
+        from stepwell_cli.check import check_locally  # the interpreter: as long again as all the rest
+
         results = [check_locally(file, read_definition(file), modules or [], upload) for file in files]
     _report(results, as_json, done="is valid")
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from stepwell.scenario_files import DEFINITION_SUFFIXES, Resources, compiled_with, known_activities
+from stepwell.definition_files import DEFINITION_SUFFIXES
+from stepwell.scenario_files import Resources, compiled_with, known_activities
 from stepwell_activities.errors import RegistryError
 from stepwell_interpreter.compile import Compiled
 from stepwell_interpreter.scenarios.account import MOST_WORK

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 from stepwell_interpreter.drawing import DrawingTooLarge, dot, mermaid, svg
-from stepwell_schemas.asl_upload import UploadSettings
 from stepwell_schemas.loader import load_definition
+from stepwell_schemas.upload_settings import UploadSettings
 
 from stepwell_cli.argument import read_definition
 from stepwell_cli.command import StepwellCommand

@@ -1,4 +1,4 @@
-"""The `stepwell` command: puts the commands of the other modules together.
+"""The `stepwell` command itself; the others stand in the modules that `parts` names.
 
 Exit codes: 0 done; 1 it was tried and failed, or something is not in order; 2 wrong command line;
 3 what was named does not exist (`explore`: a bound was hit before all was walked); 4 no server (or its store) can be
@@ -14,26 +14,9 @@ from typing import Annotated
 
 import typer
 
-from stepwell_cli import (
-    check_command,
-    dead_letters,
-    definitions,
-    demo,
-    devices,
-    doctor,
-    events,
-    explore,
-    generate_tests,
-    graph,
-    import_asl,
-    instances,
-    processes,
-    schema_command,
-    simulate,
-    test_command,
-)
 from stepwell_cli.command import JsonOption, StepwellCommand
 from stepwell_cli.output import console, print_document
+from stepwell_cli.parts import StepwellGroup
 
 HELP = """Workflows for devices: definitions as YAML, events in, activities on RQ workers, nothing lost.
 
@@ -47,27 +30,12 @@ reachable, 5 no scenario chosen (`test -k`). Of `explore`, 3: nothing was found 
 def create_app() -> typer.Typer:
     """The command with all its parts."""
     app = typer.Typer(
-        help=HELP, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode=None
+        cls=StepwellGroup,
+        help=HELP,
+        no_args_is_help=True,
+        pretty_exceptions_show_locals=False,
+        rich_markup_mode=None,
     )
-    for part in (
-        processes,
-        definitions,
-        instances,
-        events,
-        dead_letters,
-        devices,
-        doctor,
-        demo,
-        check_command,
-        simulate,
-        explore,
-        generate_tests,
-        test_command,
-        graph,
-        schema_command,
-        import_asl,
-    ):
-        part.add_to(app)
     app.command("version", cls=StepwellCommand)(version)
     app.callback(help=HELP)(before)
     return app

@@ -11,10 +11,10 @@ import orjson
 from stepwell_interpreter.compile import compile_document, compile_source
 from stepwell_interpreter.program import Program
 from stepwell_interpreter.scenarios.gate import gate
-from stepwell_schemas.asl_upload import UploadSettings
 from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
 from stepwell_schemas.loader import Format, LoadResult
 from stepwell_schemas.problems import Problem
+from stepwell_schemas.upload_settings import UploadSettings
 from stepwell_store.protocol import PublishResult, Store
 
 log = logging.getLogger("stepwell.engine")

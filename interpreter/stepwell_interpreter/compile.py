@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from stepwell_schemas.asl_upload import AslDocument, UploadSettings
+from stepwell_schemas.asl_upload import AslDocument
 from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.loader import MAX_PROBLEMS, Dialect, Format, LoadResult, load_definition
 from stepwell_schemas.problems import (
@@ -21,6 +21,7 @@ from stepwell_schemas.problems import (
     Severity,
     located,
 )
+from stepwell_schemas.upload_settings import UploadSettings
 from stepwell_schemas.workflow import WorkflowDefinition
 
 from stepwell_interpreter.asl.lower import lower_asl

@@ -14,6 +14,7 @@ from stepwell_schemas.json_reader import read_json
 from stepwell_schemas.problems import Finding, PathInDocument, kind_of
 from stepwell_schemas.scenario import Scenario, Scenarios
 from stepwell_schemas.source_text import SyntaxFault
+from stepwell_schemas.upload_settings import UploadSettings
 from stepwell_schemas.words import LanguageModel, Word, explained
 from stepwell_schemas.workflow import ID_PATTERN, VERSION_PATTERN
 from stepwell_schemas.workflow_schema import DIALECT, tidy
@@ -74,23 +75,6 @@ def asl_upload_schema() -> dict[str, Any]:
     root = tidy(generated)
     root["title"] = "Stepwell ASL upload"
     return {"$schema": DIALECT, "$id": ASL_SCHEMA_ID, **root, "$defs": dict(sorted(definitions.items()))}
-
-
-@dataclass(frozen=True, slots=True)
-class UploadSettings:
-    """What is said beside an upload; each goes before what an envelope says."""
-
-    id: str | None = None
-    version: str | None = None
-    type: str | None = None
-    resources: Mapping[str, str] | None = None
-    anonymous: bool = False
-    """Whether a definition without an envelope needs no id and no version, as nothing is stored."""
-
-    @property
-    def says_any(self) -> bool:
-        """Whether anything is said."""
-        return any(part is not None for part in (self.id, self.version, self.type, self.resources))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from stepwell_schemas.asl_upload import AslDocument, AslUpload, UploadSettings, enveloped, is_asl, is_bare
+from stepwell_schemas.asl_upload import AslDocument, AslUpload, enveloped, is_asl, is_bare
 from stepwell_schemas.building import built
 from stepwell_schemas.embedded_schemas import check_embedded_schemas
 from stepwell_schemas.json_reader import read_json
@@ -16,6 +16,7 @@ from stepwell_schemas.problems import Finding, Positions, Problem, kind_of, loca
 from stepwell_schemas.schema_check import check_against_schema
 from stepwell_schemas.source_text import SourceText, SyntaxFault, read_source
 from stepwell_schemas.structure import check_bounds, check_reachability, check_targets
+from stepwell_schemas.upload_settings import UploadSettings
 from stepwell_schemas.workflow import WorkflowDefinition
 from stepwell_schemas.yaml_reader import read_yaml
 

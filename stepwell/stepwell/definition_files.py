@@ -15,11 +15,18 @@ from stepwell_schemas.source_text import MAX_DEPTH, MAX_SOURCE_BYTES
 
 from stepwell.file_reading import read_bounded
 
+DEFINITION_SUFFIXES = (".yaml", ".yml", ".json")
+SCENARIO_SUFFIXES = (".tests.yaml", ".tests.yml", ".tests.json")
 NATIVE = frozenset({"startAt", "states"})
 ASL = frozenset({"StartAt", "States"})
 _WORDS = tuple(word.encode() for word in (*NATIVE, *ASL))
 _ASL_WORDS = tuple(word.encode() for word in ASL)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def is_scenario_file(path: Path) -> bool:
+    """Whether a file holds scenarios for a definition beside it, by its name."""
+    return path.name.endswith(SCENARIO_SUFFIXES)
 
 
 def holds_definition(path: Path) -> bool:

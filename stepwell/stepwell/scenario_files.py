@@ -17,11 +17,8 @@ from stepwell_schemas.catalog import ActivityDescription
 from stepwell_schemas.problems import Problem
 from stepwell_schemas.source_text import MAX_SOURCE_BYTES
 
-from stepwell.definition_files import holds_tests
+from stepwell.definition_files import DEFINITION_SUFFIXES, holds_tests, is_scenario_file
 from stepwell.file_reading import read_bounded
-
-SCENARIO_SUFFIXES = (".tests.yaml", ".tests.yml", ".tests.json")
-DEFINITION_SUFFIXES = (".yaml", ".yml", ".json")
 
 Resources = tuple[tuple[str, str], ...]
 """The table of resources of Amazon States Language, as what can be a key of a cache."""
@@ -60,11 +57,6 @@ class KnownActivities(AnyActivity):
 
     def __len__(self) -> int:
         return len(self._known)
-
-
-def is_scenario_file(path: Path) -> bool:
-    """Whether a file holds scenarios for a definition beside it, by its name."""
-    return path.name.endswith(SCENARIO_SUFFIXES)
 
 
 def may_hold_scenarios(path: Path) -> bool:

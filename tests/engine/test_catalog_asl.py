@@ -5,8 +5,8 @@ from typing import Any
 
 from engine_world import World
 from stepwell_engine.catalog import Catalog, check, compile_stored, publish
-from stepwell_schemas.asl_upload import UploadSettings
 from stepwell_schemas.catalog import StoredDefinition
+from stepwell_schemas.upload_settings import UploadSettings
 
 CHARGE = "arn:aws:lambda:us-east-1:111111111111:function:charge"
 MACHINE = {

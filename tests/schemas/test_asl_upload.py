@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from stepwell_schemas.asl_upload import UploadSettings
 from stepwell_schemas.loader import LoadResult, load_definition
 from stepwell_schemas.publish import published
+from stepwell_schemas.upload_settings import UploadSettings
 
 MACHINE = {"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}
 ENVELOPE = {"id": "a", "version": "1.0.0", "definition": MACHINE}

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from stepwell_engine.catalog import PublishOutcome, check, publish
-from stepwell_schemas.asl_upload import MachineType, UploadSettings
+from stepwell_schemas.asl_upload import MachineType
 from stepwell_schemas.bodies import (
     ActivityList,
     ActivitySummary,
@@ -24,6 +24,7 @@ from stepwell_schemas.catalog import StoredDefinition
 from stepwell_schemas.durations import format_ms
 from stepwell_schemas.loader import Format
 from stepwell_schemas.problems import Problem, did_you_mean
+from stepwell_schemas.upload_settings import UploadSettings
 from stepwell_schemas.workflow import ID_PATTERN, VERSION_PATTERN
 
 from stepwell_api import reading
