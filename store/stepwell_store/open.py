@@ -18,7 +18,6 @@ from stepwell_schemas.settings import Settings
 
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.errors import StoreUnavailable
-from stepwell_store.memory_store import MemoryStore
 from stepwell_store.protocol import Store
 from stepwell_store.redis_store import RedisStore
 
@@ -44,6 +43,9 @@ def open_store(settings: Settings, socket_seconds: float = SOCKET_SECONDS) -> St
     address that is none.
     """
     if settings.store_url is not None and urlsplit(settings.store_url).scheme == "memory":
+        # For tests: no process of an installation loads it.
+        from stepwell_store.memory_store import MemoryStore
+
         return MemoryStore(settings.namespace, settings.partitions)
     url = store_url(settings)
     client = open_redis(url, socket_seconds)
