@@ -64,7 +64,7 @@ tidy: $(VENV)/.installed-dev
 	@$(BIN)/python -m pytest -q tests/test_tidy.py
 
 coverage: $(VENV)/.installed-dev
-	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/interpreter --cov=stepwell_interpreter --cov-branch --cov-report=
+	@$(BIN)/python -m pytest -q -n $(WORKERS) tests/interpreter -m "not laborious" --cov=stepwell_interpreter --cov-branch --cov-report=
 	@echo "the machine itself:"
 	@$(BIN)/coverage report --include='*/stepwell_interpreter/*.py' --omit='*/stepwell_interpreter/*/*' \
 		--skip-covered --show-missing --fail-under=100

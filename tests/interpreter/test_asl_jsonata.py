@@ -213,6 +213,7 @@ def test_an_expression_that_would_exhaust_the_parser_is_refused(expression: str)
         "$toMillis('never')",
     ],
 )
+@pytest.mark.laborious
 def test_a_hostile_expression_is_stopped(expression: str) -> None:
     assert problem(expression).startswith("threw an error during evaluation")
 
@@ -222,6 +223,7 @@ def test_no_regular_expression_can_backtrack_for_ever(pattern: str) -> None:
     assert value(f"$contains($pad('a', 20000, 'a'), /{pattern}/)") is False
 
 
+@pytest.mark.laborious
 def test_the_same_work_is_stopped_at_the_same_place() -> None:
     assert value("$count([1..90000].($ + 1))") == 90_000
     failing = "$sum([1..100000].($ + 1 + 1 + 1 + 1 + 1))"

@@ -441,6 +441,7 @@ COSTLY = "{% $count($map([1..60000], function($x) { $string($x) })) %}"
         },
     ],
 )
+@pytest.mark.laborious
 def test_the_expressions_of_one_decision_are_bounded_together(inner: State) -> None:
     item = {"n": 1, "deep": [[number] * 30 for number in range(100)]}
     processor = {"StartAt": "I", "States": {"I": inner}}
@@ -448,3 +449,13 @@ def test_the_expressions_of_one_decision_are_bounded_together(inner: State) -> N
     definition = machine({**state, "ItemProcessor": processor})
     result = run(definition, {"items": list(range(2_000)), "deep": item["deep"]})
     assert (result.status, result.error) == ("FAILED", "States.DataLimitExceeded")
+
+
+def test_a_decision_that_visits_too_many_values_fails_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stepwell_interpreter.draft.MOST_WORK", 500)
+    state = {"Type": "Pass", "Parameters": {"x.$": "$..*"}}
+    few, many = ({"deep": [[1] * 30] * rows} for rows in (5, 20))
+    assert run(machine(state, {"Type": "Succeed"}), few).status == "SUCCEEDED"
+    result = run(machine(state, {"Type": "Succeed"}), many)
+    assert (result.status, result.error) == ("FAILED", "States.DataLimitExceeded")
+    assert "visit more than 500 values" in str(result.cause)

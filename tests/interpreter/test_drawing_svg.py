@@ -202,6 +202,7 @@ def test_a_word_that_nobody_knows_has_a_colour_too() -> None:
 
 
 @pytest.mark.parametrize("size", [500])
+@pytest.mark.laborious
 def test_five_hundred_states_are_drawn(size: int) -> None:
     states: dict[str, Any] = {f"S{n}": task(f"S{n + 1}", catch={"next": "F"}) for n in range(size)}
     documents = [

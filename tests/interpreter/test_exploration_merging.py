@@ -265,6 +265,7 @@ def test_merging_hides_nothing(monkeypatch: pytest.MonkeyPatch, definition: dict
     assert found(merged) == found(apart)
 
 
+@pytest.mark.laborious
 def test_merging_hides_nothing_in_random_definitions(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = 0
     for seed in range(24):

@@ -11,6 +11,8 @@ from stepwell_interpreter.scenarios.jsonata_conditions import MOST_STEPS, jsonat
 from stepwell_interpreter.scenarios.native_conditions import native_formula
 from stepwell_interpreter.scenarios.solving import Comparison, solutions
 
+pytestmark = pytest.mark.laborious
+
 SMALL = 300_000
 OVER = 300_000
 """A decision is finished before the account is looked at again."""

@@ -180,6 +180,7 @@ states:
 """
 
 
+@pytest.mark.laborious
 def test_a_workflow_that_works_without_end_is_searched_in_bounded_time() -> None:
     compiled = compile_source(SPINNING, file="w.yaml")
     assert compiled.program is not None, compiled.problems
