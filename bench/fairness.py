@@ -49,11 +49,11 @@ def main() -> None:
     with served() as (url, store, redis), engine_process(url) as process:
         publish(store, WORKFLOW, now_ms=0)
         store.append_events([event("Seen", device, 0) for device in range(DEVICES + LOUDER)])
-        wait_until(lambda: applied(store) >= DEVICES + LOUDER, 60)
+        wait_until(lambda: applied(store, redis) >= DEVICES + LOUDER, 60)
         for name, kind, sources in BESIDE * 2:
             taken = latencies(store, redis, options.rate, options.seconds, kind, sources)
             print(f"the others, {name:<12} {percentiles(taken)}")
-        storm(store, options.storm, process.pid)
+        storm(store, redis, options.storm, process.pid)
 
 
 def event(kind: str, device: int, number: int) -> bytes:
@@ -75,7 +75,7 @@ def latencies(
 ) -> list[float]:
     """Milliseconds of each event of the quiet devices."""
     rewrite_log(redis)
-    before, marks = applied(store), {n: _last(redis, n) for n in range(store.partitions)}
+    before, marks = applied(store, redis), {n: _last(redis, n) for n in range(store.partitions)}
     accepted: dict[str, int] = {}
     started, round_seconds, sent, owed = time.monotonic(), 1 / 50, 0, 0.0
     rounds = int(seconds / round_seconds)
@@ -98,7 +98,7 @@ def latencies(
 def _taken(
     store: Store, redis: Redis, accepted: dict[str, int], marks: dict[int, str], before: int
 ) -> list[float]:
-    wait_until(lambda: applied(store) - before >= len(accepted), 120)
+    wait_until(lambda: applied(store, redis) - before >= len(accepted), 120)
     quiet = {f"device-{n}" for n in range(DEVICES)}
     taken: dict[str, float] = {}
     for number, mark in marks.items():
@@ -110,9 +110,9 @@ def _taken(
     return list(taken.values())
 
 
-def storm(store: Store, devices: int, engine: int) -> None:
+def storm(store: Store, redis: Redis, devices: int, engine: int) -> None:
     """First events of so many devices as fast as the door takes them; who is told to wait comes again."""
-    door, before, refused, most = Door(store, DOOR_LIMIT), applied(store), 0, 0
+    door, before, refused, most = Door(store, DOOR_LIMIT), applied(store, redis), 0, 0
     started = time.perf_counter()
     for first in range(0, devices, BATCH):
         bodies = [event("Seen", 1_000_000 + first + n, 0) for n in range(min(BATCH, devices - first))]
@@ -126,7 +126,7 @@ def storm(store: Store, devices: int, engine: int) -> None:
         if first % 10_000 == 0:
             most = max(most, resident_bytes(engine))
     admitted = time.perf_counter() - started
-    wait_until(lambda: applied(store) - before >= devices, 600)
+    wait_until(lambda: applied(store, redis) - before >= devices, 600)
     took = time.perf_counter() - started
     most = max(most, resident_bytes(engine))
     print(

@@ -86,17 +86,17 @@ def report(what: str, engine: Engine, store: Store, redis: Redis, devices: int) 
 
 def run_engines(engines: int) -> None:
     """The same events with one engine process, and with two that share the partitions."""
-    with served() as (url, store, _):
+    with served() as (url, store, redis):
         publish(store, WORKFLOW, now_ms=0)
         push(store, [event(device, 0, "Seen") for device in range(1_000)])
         with ExitStack() as running:
             for _ in range(engines):
                 running.enter_context(engine_process(url))
-            wait_until(lambda: applied(store) >= 1_000, 60)
+            wait_until(lambda: applied(store, redis) >= 1_000, 60)
             time.sleep(4)  # the second one takes its share with the next leases
             push(store, [event(n % 1_000, 10**9 + n, "Tick") for n in range(20_000)])
             started = time.perf_counter()
-            wait_until(lambda: applied(store) >= 21_000, 120)
+            wait_until(lambda: applied(store, redis) >= 21_000, 120)
             print(
                 f"{engines} engine process(es)      {20_000 / (time.perf_counter() - started):8,.0f} events/s"
             )

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import cProfile
 import multiprocessing
-import os
 import tempfile
 import time
 from multiprocessing.connection import Connection
@@ -20,6 +19,7 @@ from typing import cast
 import orjson
 import uvloop
 from redis import Redis
+from served import peak_bytes, processor_seconds
 from stepwell_api.serve import serve
 from stepwell_schemas.settings import Settings
 from stepwell_store.embedded import EmbeddedServer
@@ -152,11 +152,14 @@ def measure(arguments: argparse.Namespace, redis: Redis, port: int, api_pid: int
     ]
     run = uvloop.run
     run(send_all(port, [request(body) for body in singles[:500]], arguments.connections))
-    cpu = cpu_seconds(api_pid)
+    memory = [peak_bytes(api_pid)]
+    cpu = processor_seconds(api_pid)
     single = len(singles) / run(send_all(port, [request(body) for body in singles], arguments.connections))
-    single_cpu, cpu = len(singles) / (cpu_seconds(api_pid) - cpu), cpu_seconds(api_pid)
+    single_cpu, cpu = len(singles) / (processor_seconds(api_pid) - cpu), processor_seconds(api_pid)
+    memory.append(peak_bytes(api_pid))
     batch = len(many) / run(send_all(port, [request(body) for body in batches], 8))
-    batch_cpu = len(many) / (cpu_seconds(api_pid) - cpu)
+    batch_cpu = len(many) / (processor_seconds(api_pid) - cpu)
+    memory.append(peak_bytes(api_pid))
     raw = raw_rate(redis, many, arguments.batch)
     batches_of = f"batch of {arguments.batch}"
     print(f"{'single POST':<14}{single:>9,.0f} events/s{single_cpu:>10,.0f} per CPU second of the API")
@@ -164,12 +167,10 @@ def measure(arguments: argparse.Namespace, redis: Redis, port: int, api_pid: int
     print(
         f"{'raw XADD':<14}{raw:>9,.0f} events/s, pipelined by {arguments.batch}; batch/raw {batch / raw:.2f}"
     )
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time a process has used (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    before, singly, batched = (each // 1_048_576 for each in memory)
+    print(
+        f"memory of the API, at most: {before} MB before, {singly} after single POSTs, {batched} after batches"
+    )
 
 
 if __name__ == "__main__":

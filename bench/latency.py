@@ -31,7 +31,7 @@ def main() -> None:
     with served() as (url, store, redis), engine_process(url):
         publish(store, WORKFLOW, now_ms=0)
         store.append_events([event(device, 0, "Seen") for device in range(DEVICES)])
-        wait_until(lambda: applied(store) >= DEVICES, 60)
+        wait_until(lambda: applied(store, redis) >= DEVICES, 60)
         for rate in (100, 1_000, 5_000):
             print(f"event to step at {rate:>5,} /s    {percentiles(latencies(store, redis, rate, seconds))}")
 
@@ -45,9 +45,9 @@ def latencies(
     make: Callable[[int, int, str], bytes] = event,
 ) -> list[float]:
     """Milliseconds of each event, on the server's clock."""
-    before, marks = applied(store), {n: _last(redis, n) for n in range(store.partitions)}
+    before, marks = applied(store, redis), {n: _last(redis, n) for n in range(store.partitions)}
     accepted = push_at(redis, rate, seconds, devices, make)
-    wait_until(lambda: applied(store) - before >= len(accepted), 120)
+    wait_until(lambda: applied(store, redis) - before >= len(accepted), 120)
     taken: list[float] = []
     for number, mark in marks.items():
         for position, fields in redis.xrange(f"{{stepwell:{number}}}:ledger", f"({mark}", "+"):

@@ -29,6 +29,8 @@ from served import (
 from stepwell_engine.catalog import publish
 from stepwell_store.protocol import Store
 
+AT_ONCE = 30_000
+
 WORKFLOW = """
 id: listener
 version: 1.0.0
@@ -97,10 +99,10 @@ def main() -> None:
     with served() as (url, store, redis), engine_process(url) as engine:
         publish(store, WORKFLOW if options.keep is None else keeping(options.keep), now_ms=0)
         publish(store, SHORT, now_ms=0)
-        open_waits(store, 0, 1_000)
+        open_waits(store, redis, 0, 1_000)
         matching(store, redis, engine, 1_000)
         before = memory(redis, engine)
-        open_waits(store, 1_000, waits)
+        open_waits(store, redis, 1_000, waits)
         used, *resident = (
             (now - then) / (waits - 1_000) for now, then in zip(memory(redis, engine), before, strict=True)
         )
@@ -109,7 +111,7 @@ def main() -> None:
             f"{resident[1]:,.0f} in the engine"
         )
         if options.keep is not None:  # what a device drops first is asked for by itself
-            an_event_each(store, 0, waits, "Tick", 10**6)
+            an_event_each(store, redis, 0, waits, "Tick", 10**6)
         matching(store, redis, engine, waits)
         idle(redis, engine)
         timers(store, redis, min(5_000, waits))
@@ -130,19 +132,19 @@ def memory(redis: Redis, engine: "subprocess.Popen[bytes]") -> tuple[int, int, i
     return found["used_memory"], found["used_memory_rss"], resident_bytes(engine.pid)
 
 
-def open_waits(store: Store, first: int, last: int) -> None:
+def open_waits(store: Store, redis: Redis, first: int, last: int) -> None:
     """One instance per device, each in its wait. The accumulator's mark and the history's start come with it."""
-    an_event_each(store, first, last, "Seen", 0)
+    an_event_each(store, redis, first, last, "Seen", 0)
 
 
-def an_event_each(store: Store, first: int, last: int, kind: str, number: int) -> None:
+def an_event_each(store: Store, redis: Redis, first: int, last: int, kind: str, number: int) -> None:
     """An event of each of these devices, all applied when it returns."""
-    before = applied(store)
+    before = applied(store, redis)
     for start in range(first, last, 1_000):
         end = min(start + 1_000, last)
         store.append_events([event(device, number, kind) for device in range(start, end)])
-        wait_until(lambda end=end: applied(store) - before >= end - first - 20_000, 600)  # type: ignore[misc]
-    wait_until(lambda: applied(store) - before >= last - first, 600)
+        wait_until(lambda end=end: applied(store, redis) - before >= end - first - 20_000, 600)  # type: ignore[misc]
+    wait_until(lambda: applied(store, redis) - before >= last - first, 600)
 
 
 def matching(store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", waits: int) -> None:
@@ -158,21 +160,21 @@ def matching(store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", wait
 def signals(
     store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", waits: int, among: int, rounds: int = 3
 ) -> None:
-    """10,000 events at once, for so many of the waits in turn; several rounds, since two seconds tell little."""
+    """30,000 events at once, for so many of the waits in turn; several rounds, since a few seconds tell little."""
     pids = _pids(redis, engine)
     rates: list[float] = []
     spent = {name: processor_seconds(pid) for name, pid in pids.items()}
     for number in range(rounds):
         bodies = [
-            event((n * 7_919 + number * 104_729) % among, time.time_ns(), "Tick") for n in range(10_000)
+            event((n * 7_919 + number * 104_729) % among, time.time_ns(), "Tick") for n in range(AT_ONCE)
         ]
-        before, started = applied(store), time.perf_counter()
+        before, started = applied(store, redis), time.perf_counter()
         for start in range(0, len(bodies), 500):
             store.append_events(bodies[start : start + 500])
-        wait_until(lambda before=before: applied(store) - before >= 10_000, 300)  # type: ignore[misc]
-        rates.append(10_000 / (time.perf_counter() - started))
+        wait_until(lambda before=before: applied(store, redis) - before >= AT_ONCE, 300)  # type: ignore[misc]
+        rates.append(AT_ONCE / (time.perf_counter() - started))
     each = ", ".join(
-        f"{name} {(processor_seconds(pid) - spent[name]) / (rounds * 10_000) * 1e6:.0f} us"
+        f"{name} {(processor_seconds(pid) - spent[name]) / (rounds * AT_ONCE) * 1e6:.0f} us"
         for name, pid in pids.items()
     )
     shown = " ".join(f"{rate:,.0f}" for rate in rates)
@@ -216,11 +218,11 @@ def idle(redis: Redis, engine: "subprocess.Popen[bytes]", seconds: float = 5) ->
 
 def timers(store: Store, redis: Redis, count: int) -> None:
     """`count` instances started within a second, whose timers fall due within a second."""
-    before = applied(store)
+    before = applied(store, redis)
     for start in range(0, count, 500):
         bodies = [sleep(number) for number in range(start, min(start + 500, count))]
         store.append_events(bodies)
-    wait_until(lambda: applied(store) - before >= count, 60)
+    wait_until(lambda: applied(store, redis) - before >= count, 60)
     wait_until(lambda: _ended(redis, store) >= count, 120)
     late: list[float] = []
     for number in range(store.partitions):
