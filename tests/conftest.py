@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import stepwell_engine.partition
 from hypothesis import HealthCheck, settings
+from stepwell_engine import device
+from stepwell_schemas import instance
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.open import open_redis
 from stepwell_store.redis_store import RedisStore
@@ -22,6 +24,14 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = EmbeddedServer(tmp_path_factory.mktemp("server"), "memory")
     yield server.start()
     server.stop()
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_nothing() -> Iterator[None]:
+    """What all instances and devices share is never changed, whatever a test has done with them."""
+    yield
+    shared = instance.NO_VALUES, instance.NO_COUNTS, device.NO_NAMES, device.NO_COUNTS, device.NO_SIZES
+    assert not any(shared)
 
 
 @pytest.fixture

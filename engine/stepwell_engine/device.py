@@ -1,6 +1,7 @@
 """A device's record: its accumulator's figures, the instances it runs, the events still to be had.
 
-The record is a value: `copy` before changing, so that a turn which fails leaves no trace.
+The record is a value: `copy` before changing, so that a turn which fails leaves no trace. What hangs below it is shared
+by the copies, and is replaced where it changes.
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,11 @@ Sizes = tuple[int, int, int]
 
 SIZES_BYTES = 40
 """What it costs to know them, beside values that count by their stored size: a quarter of what they take in memory."""
+
+NO_NAMES: dict[str, str] = {}
+NO_COUNTS: dict[str, int] = {}
+NO_SIZES: list[Sizes] = []
+"""What most devices have none of, one for all of them; never changed."""
 
 
 @dataclass(slots=True, init=False)
@@ -69,10 +75,10 @@ class Device:
         self.first_ms = first_ms
         self.last_ms = last_ms
         self.last_sequence = last_sequence
-        self.running = {} if running is None else running
-        self.ended = {} if ended is None else ended
-        self.kept = {} if kept is None else kept
-        self.oldest = [] if oldest is None else oldest
+        self.running = NO_NAMES if running is None else running
+        self.ended = NO_NAMES if ended is None else ended
+        self.kept = NO_COUNTS if kept is None else kept
+        self.oldest = NO_SIZES if oldest is None else oldest
         self.may_drop = may_drop
 
     @property
@@ -81,11 +87,10 @@ class Device:
         return self.next - self.first
 
     def copy(self) -> "Device":
-        """A copy that may be changed."""
+        """A copy that may be changed, by its methods alone."""
         return Device(
             self.id, self.next, self.first, self.bytes, self.dropped, self.rejected, self.oldest_ms, self.first_ms,
-            self.last_ms, self.last_sequence, dict(self.running), dict(self.ended), dict(self.kept),
-            self.oldest.copy(), self.may_drop,
+            self.last_ms, self.last_sequence, self.running, self.ended, self.kept, self.oldest, self.may_drop,
         )  # fmt: skip
 
     def append(self, size: int, received_ms: int) -> int:
@@ -98,7 +103,7 @@ class Device:
         if self.oldest_ms is None:
             self.oldest_ms = received_ms
         if self.is_dropping and len(self.oldest) < AHEAD and self.known_to == sequence - 1:
-            self.oldest.append((sequence, size, received_ms))
+            self.oldest = [*self.oldest, (sequence, size, received_ms)]
         return sequence
 
     @property
@@ -119,7 +124,7 @@ class Device:
         """Know these too, as far as they follow on those that are known."""
         for sizes in found:
             if sizes[0] == self.known_to + 1:
-                self.oldest.append(sizes)
+                self.oldest = [*self.oldest, sizes]
 
     def drop_before(self, first: int) -> int:
         """Forget events below `first`; how many there were. All of those, and the next, are in `oldest`."""
@@ -127,22 +132,31 @@ class Device:
         while count < len(self.oldest) and self.oldest[count][0] < first:
             self.bytes -= self.oldest[count][1]
             count += 1
-        del self.oldest[:count]
+        self.oldest = self.oldest[count:]
         self.first = min(max(self.first, first), self.next)
         self.oldest_ms = self.oldest[0][2] if self.oldest else None
         return count
 
     def keep(self, event_type: str) -> None:
         """One more event of this type stays for a later wait."""
-        self.kept[event_type] = self.kept.get(event_type, 0) + 1
+        self.kept = {**self.kept, event_type: self.kept.get(event_type, 0) + 1}
 
     def take(self, event_type: str) -> None:
         """One kept event of this type is gone."""
         left = self.kept.get(event_type, 0) - 1
+        self.kept = {name: count for name, count in self.kept.items() if name != event_type or left > 0}
         if left > 0:
             self.kept[event_type] = left
-        else:
-            self.kept.pop(event_type, None)
+
+    def begins(self, instance: str, definition: str) -> None:
+        """One more instance runs; `definition` as in `running`."""
+        self.running = {**self.running, instance: definition}
+
+    def ends(self, instance: str, definition: str | None) -> None:
+        """An instance has ended: of this definition, where it was not started by a parent."""
+        self.running = {id: name for id, name in self.running.items() if id != instance}
+        if definition is not None:
+            self.ended = {**self.ended, definition: instance}
 
     def runs(self, definition: str) -> str | None:
         """The running instance of a definition that was not started by a parent."""
@@ -182,7 +196,11 @@ def decode(id: str, raw: bytes) -> Device:
     """The device of a stored record. Raises ValueError, KeyError or TypeError for anything else."""
     wire = orjson.loads(raw)
     first_ms = wire["firstMs"]
-    running, ended, kept = wire.get("running", {}), wire.get("ended", {}), wire.get("kept", {})
+    running, ended, kept = (
+        wire.get("running", NO_NAMES),
+        wire.get("ended", NO_NAMES),
+        wire.get("kept", NO_COUNTS),
+    )
     if not (isinstance(running, dict) and isinstance(ended, dict) and isinstance(kept, dict)):
         raise TypeError("running, ended and kept are not all objects")
     device = Device(

@@ -90,7 +90,7 @@ def start(
         parent=parent,
     )
     if device is not None:
-        turn.device(device).running[id] = program.id if parent is None else f"^{program.id}"
+        turn.device(device).begins(id, program.id if parent is None else f"^{program.id}")
     turn.index.append((id, program.id, None, "running", turn.now_ms))
     record = InstanceStarted(time_ms=turn.now_ms, input=input, seed=seed, event=event, actor=actor)
     _step(turn, catalog, program, instance, record)
@@ -307,10 +307,8 @@ def _start_child(turn: Turn, catalog: Catalog, parent: Instance, command: StartC
 def _end(turn: Turn, instance: Instance) -> None:
     if instance.device is not None:
         device = turn.device(instance.device)
-        device.running.pop(instance.id, None)
+        device.ends(instance.id, instance.definition if instance.parent is None else None)
         turn.runs.append((instance.device, instance.id, instance.created_ms))
-        if instance.parent is None:
-            device.ended[instance.definition] = instance.id
     if instance.parent is not None:
         record = ChildEnded(
             time_ms=turn.now_ms,

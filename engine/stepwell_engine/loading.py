@@ -98,6 +98,8 @@ def decode_instance(id: str, raw: bytes) -> Instance:
         instance = instances.from_wire(orjson.loads(raw))
         if not _is_sound(instance):
             raise TypeError("a field has a value of another type")
+        if instance.id == id:
+            instance.id = id  # one text of it, not two
         return instance
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptValue(f"instance:{id}", f"is not a stored instance: {error!r}") from error

@@ -206,7 +206,7 @@ class Batch:
             last = found[-1][0] if found else last
             fresh = self.writes.accumulated.get(device.id, ())
             found += [sizes_of(n, body) for n, body in fresh if n > last]
-        device.oldest += found
+        device.oldest = [*device.oldest, *found]
         return bool(found)
 
     def new_seed(self) -> str:

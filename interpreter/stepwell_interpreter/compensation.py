@@ -8,7 +8,7 @@ the `compensateWith` of the task that ran it; one that is cancelled on the way u
 
 from typing import Any
 
-from stepwell_schemas.instance import Frame
+from stepwell_schemas.instance import NO_COUNTS, Frame
 from stepwell_schemas.records import ActivityCompleted
 
 from stepwell_interpreter.agenda import Failed
@@ -75,7 +75,7 @@ def timer_fired(
 def _go_through(draft: Draft, frame: Frame, step: CompensationStep) -> None:
     """Begin the next undo that can begin, or end with the report."""
     while True:
-        frame.retries = {}
+        frame.retries = NO_COUNTS
         current = _next_logged(draft, frame, step) if step.steps is None else _next_given(frame, step)
         if current is None:
             _finish(draft, frame, step)

@@ -22,7 +22,7 @@ from stepwell_schemas.commands import (
 )
 from stepwell_schemas.durations import format_ms
 from stepwell_schemas.event import DeviceEvent
-from stepwell_schemas.instance import Frame, Instance
+from stepwell_schemas.instance import NO_COUNTS, Frame, Instance
 
 from stepwell_interpreter.agenda import Ended, Enter, Failed
 from stepwell_interpreter.failures import DATA_LIMIT_EXCEEDED, RUNTIME, StateFailure
@@ -133,7 +133,7 @@ class Draft:
         """A new frame that stands nowhere yet."""
         id = ROOT if parent is None else f"{parent.id}.{number}"
         parent_id = None if parent is None else parent.id
-        frame = Frame(id, parent_id, scope, "", 0, self.now_ms, "", {}, [], {}, branch, index, item)
+        frame = Frame(id, parent_id, scope, "", 0, self.now_ms, "", {}, [], NO_COUNTS, branch, index, item)
         if parent is not None:
             frame.error = parent.error
         self.frames[id] = frame
@@ -149,7 +149,7 @@ class Draft:
         frame.phase = ""
         frame.work = {}
         frame.waits = []
-        frame.retries = {}
+        frame.retries = NO_COUNTS
 
     def own_list(self, frame: Frame, name: str) -> list[Any]:
         """A list in an owned frame's `work`, free to be changed: copied once, however often it is written."""

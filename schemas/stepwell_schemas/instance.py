@@ -14,6 +14,10 @@ from typing import Any, Literal
 Status = Literal["running", "succeeded", "failed", "timedOut", "cancelled", "quarantined"]
 TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "timedOut", "cancelled"})
 
+NO_VALUES: list[Any] = []
+NO_COUNTS: dict[str, int] = {}
+"""What most instances have none of, one for all of them: like all that hangs below an instance, it is never changed."""
+
 
 @dataclass(slots=True, init=False)
 class Wait:
@@ -196,8 +200,8 @@ class Instance:
         self.revision = revision
         self.visits = visits
         self.frames = {} if frames is None else frames
-        self.undo = [] if undo is None else undo
-        self.kept = [] if kept is None else kept
+        self.undo = NO_VALUES if undo is None else undo
+        self.kept = NO_VALUES if kept is None else kept
         self.output = output
         self.error = error
         self.cause = cause
@@ -207,7 +211,7 @@ class Instance:
         self.ending = ending
         self.state_bytes = state_bytes
         self.deadline_ms = deadline_ms
-        self.held = [] if held is None else held
+        self.held = NO_VALUES if held is None else held
         self.events = events
 
     def copy(self) -> "Instance":
@@ -432,7 +436,7 @@ def _frame_from_wire(wire: dict[str, Any], updated_ms: int) -> Frame:
         wire.get("phase", "wait"),
         wire.get("work", {}),
         waits,
-        wire.get("retries", {}),
+        wire.get("retries", NO_COUNTS),
     )
     _take_rest(frame, wire, len(wire) - len(_ALWAYS_OF_FRAME), _OFTEN_OF_FRAME, _RARE_OF_FRAME)
     return frame
