@@ -35,7 +35,6 @@ class LanguageModel(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         use_attribute_docstrings=True,
-        defer_build=True,  # most processes import these and read no definition, or none at their start
     )
 
 
