@@ -307,6 +307,11 @@ def from_wire(wire: dict[str, Any]) -> Instance:
     for item in wire["frames"]:
         frame = _frame_from_wire(item, updated_ms)
         frames[frame.id] = frame
+    left = len(wire) - len(_ALWAYS)
+    if (state := wire.get("state")) is None:
+        state = {}
+    else:
+        left -= 1
     instance = Instance(
         wire["id"],
         _shared(wire["definition"]),
@@ -315,43 +320,38 @@ def from_wire(wire: dict[str, Any]) -> Instance:
         wire["device"],
         _shared(wire["status"]),
         wire["input"],
-        wire.get("state", {}),
+        state,
         wire["created_ms"],
         updated_ms,
-        wire.get("seed", ""),
     )
-    instance.revision = wire.get("revision", 0)
-    instance.visits = wire.get("visits", 0)
-    instance.history_hash = wire.get("history_hash", "")
-    instance.state_bytes = wire.get("state_bytes", 0)
-    instance.deadline_ms = wire.get("deadline_ms")
     instance.frames = frames
-    _take_rest(instance, wire, len(wire) - len(_ALWAYS), _OFTEN, _RARE)
+    if (state_bytes := wire.get("state_bytes")) is not None:
+        instance.state_bytes, left = state_bytes, left - 1
+    if (revision := wire.get("revision")) is not None:
+        instance.revision, left = revision, left - 1
+    if (visits := wire.get("visits")) is not None:
+        instance.visits, left = visits, left - 1
+    if (seed := wire.get("seed")) is not None:
+        instance.seed, left = seed, left - 1
+    if (history_hash := wire.get("history_hash")) is not None:
+        instance.history_hash, left = history_hash, left - 1
+    if left:
+        _take(instance, wire, left, _SELDOM)
     return instance
 
 
 def _shared(name: Any) -> Any:
     """The one text of its kind: there are as many as definitions have names. Other values as they are."""
-    return intern(name) if name.__class__ is str else name
+    return intern(name) if isinstance(name, str) else name
 
 
-def _take_rest(
-    target: Instance | Frame, wire: dict[str, Any], count: int, read: Iterable[str], rare: Iterable[str]
-) -> None:
-    """The rare ones of the `count` values that need not be there; others of them were read already.
-
-    Raises TypeError where the object holds something else.
-    """
-    for name in read:
-        if name in wire:
-            count -= 1
-    if not count:
-        return
-    for name in rare:
+def _take(target: Instance | Frame, wire: dict[str, Any], left: int, names: Iterable[str]) -> None:
+    """Those of these names that are there. Raises TypeError where they are not the `left` ones that were not read."""
+    for name in names:
         if name in wire:
             setattr(target, name, wire[name])
-            count -= 1
-    if count:
+            left -= 1
+    if left:
         raise TypeError(f"there is something else in it: {', '.join(sorted(wire))}")
 
 
@@ -375,14 +375,15 @@ def shown(wire: dict[str, Any]) -> dict[str, Any]:
 _ALWAYS = (
     "id", "definition", "version", "program", "device", "status", "created_ms", "updated_ms", "input", "frames",
 )  # fmt: skip
-_OFTEN = ("state", "state_bytes", "seed", "revision", "visits", "history_hash", "deadline_ms")
 _RARE = (
     "parent", "undo", "kept", "output", "error", "cause", "custom_status", "ended_ms", "ending", "held", "events",
 )  # fmt: skip
+_SELDOM = ("deadline_ms", *_RARE)
 _NOTHING_RARE: tuple[Any, ...] = (None, [], [], None, None, None, None, None, None, [], 0)
+_OF_WAIT = ("type", "match", "name", "opened_ms", "from_now")
 _ALWAYS_OF_FRAME = ("id", "state", "visit")
-_OFTEN_OF_FRAME = ("parent", "scope", "entered_ms", "phase", "work", "waits", "retries")
 _RARE_OF_FRAME = ("branch", "index", "item", "local", "error", "data", "variables")
+_SELDOM_OF_FRAME = ("parent", "scope", "phase", "retries", *_RARE_OF_FRAME)
 
 
 def _frame_to_wire(frame: Frame, updated_ms: int) -> dict[str, Any]:
@@ -424,26 +425,39 @@ def _has_rare_of_frame(frame: Frame) -> bool:
 
 def _frame_from_wire(wire: dict[str, Any], updated_ms: int) -> Frame:
     id = wire["id"]
-    entered_ms = wire.get("entered_ms", updated_ms)
-    waits = [_wait_from_wire(*wait, opened_ms=entered_ms) for wait in wire.get("waits", ())]
+    left = len(wire) - len(_ALWAYS_OF_FRAME)
+    if (entered_ms := wire.get("entered_ms")) is None:
+        entered_ms = updated_ms
+    else:
+        left -= 1
+    if (work := wire.get("work")) is None:
+        work = {}
+    else:
+        left -= 1
+    waits: list[Wait] = []
+    if (stored := wire.get("waits")) is not None:
+        left -= 1
+        for wait in stored:
+            waits.append(_wait_from_wire(wait, entered_ms))
     frame = Frame(
         id,
-        wire.get("parent", _parent_of(id)),
-        wire.get("scope", ""),
+        _parent_of(id),
+        "",
         _shared(wire["state"]),
         wire["visit"],
         entered_ms,
-        wire.get("phase", "wait"),
-        wire.get("work", {}),
+        "wait",
+        work,
         waits,
-        wire.get("retries", NO_COUNTS),
+        NO_COUNTS,
     )
-    _take_rest(frame, wire, len(wire) - len(_ALWAYS_OF_FRAME), _OFTEN_OF_FRAME, _RARE_OF_FRAME)
+    if left:
+        _take(frame, wire, left, _SELDOM_OF_FRAME)
     return frame
 
 
 def _parent_of(id: str) -> str | None:
-    return id.rpartition(".")[0] or None
+    return (id.rpartition(".")[0] or None) if "." in id else None
 
 
 def _wait_to_wire(wait: Wait, entered_ms: int) -> list[Any]:
@@ -454,5 +468,15 @@ def _wait_to_wire(wait: Wait, entered_ms: int) -> list[Any]:
     return [wait.type, wait.match] if wait.match else [wait.type]
 
 
-def _wait_from_wire(type: str, match: Any = None, name: Any = None, *rest: Any, opened_ms: int) -> Wait:
-    return Wait(type, [] if match is None else match, name, *(rest or (opened_ms,)))
+def _wait_from_wire(wait: list[Any], entered_ms: int) -> Wait:
+    count = len(wait)
+    if count > len(_OF_WAIT):
+        raise TypeError(f"a wait has at most {len(_OF_WAIT)} parts: {', '.join(_OF_WAIT)}")
+    match = wait[1] if count > 1 else None
+    return Wait(
+        wait[0],
+        [] if match is None else match,
+        wait[2] if count > 2 else None,
+        wait[3] if count > 3 else entered_ms,
+        wait[4] if count > 4 else False,
+    )
