@@ -243,7 +243,7 @@ class Partition:
             raise
         except Exception as error:  # noqa: BLE001 - poison is of any kind; it is logged and set apart
             act, poisoned = partial(self._route, arrival=arrival), partial(_poisoned_event, arrival)
-            turn = self._set_apart(turn, act, poisoned, arrival.raw, error)
+            turn = self._set_apart(turn, act, poisoned, partial(_told_event, arrival), error)
         batch.accept(turn)
 
     def _route(self, turn: Turn, arrival: Arrival) -> None:
@@ -275,7 +275,7 @@ class Partition:
         def poisoned(turn: Turn, error: Exception) -> None:
             self._poisoned_operation(turn, raw, error)
 
-        self._turn(batch, now_ms, act, poisoned, raw)
+        self._turn(batch, now_ms, act, poisoned, lambda: raw)
 
     def _fire(
         self, batch: Batch, timer: FiringTimer, claims: dict[tuple[str, str], Claim], now_ms: int
@@ -300,8 +300,10 @@ class Partition:
             turn.timers[key] = None
             quarantine.set_apart_by_id(turn, timer.instance, record, error)
 
-        body = json_bytes({"instance": timer.instance, "timer": timer.timer, "due_ms": timer.due_ms})
-        self._turn(batch, now_ms, act, poisoned, body, timer=key)
+        def told() -> bytes:
+            return json_bytes({"instance": timer.instance, "timer": timer.timer, "due_ms": timer.due_ms})
+
+        self._turn(batch, now_ms, act, poisoned, told, timer=key)
 
     def _lose(self, batch: Batch, attempt: DueAttempt, now_ms: int) -> None:
         if attempt.token in batch.writes.attempts:
@@ -314,7 +316,7 @@ class Partition:
             turn.attempts[attempt.token] = None
             quarantine.set_apart_by_id(turn, *_loss(attempt, now_ms), error)
 
-        self._turn(batch, now_ms, act, poisoned, attempt.payload, token=attempt.token)
+        self._turn(batch, now_ms, act, poisoned, lambda: attempt.payload, token=attempt.token)
 
     def _turn(
         self,
@@ -322,7 +324,7 @@ class Partition:
         now_ms: int,
         act: Callable[[Turn], None],
         poisoned: Callable[[Turn, Exception], None],
-        raw: bytes,
+        told: Callable[[], bytes],
         *,
         timer: tuple[str, str] | None = None,
         token: str | None = None,
@@ -336,7 +338,7 @@ class Partition:
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - poison is of any kind; it is logged and set apart
-            turn = self._set_apart(turn, act, poisoned, raw, error, timer, token)
+            turn = self._set_apart(turn, act, poisoned, told, error, timer, token)
         batch.accept(turn)
 
     def _without(self, failed: Turn, act: Callable[[Turn], None], error: Exception) -> Turn | Exception:
@@ -366,13 +368,13 @@ class Partition:
         failed: Turn,
         act: Callable[[Turn], None],
         poisoned: Callable[[Turn, Exception], None],
-        raw: bytes,
+        told: Callable[[], bytes],
         error: Exception,
         timer: tuple[str, str] | None = None,
         token: str | None = None,
     ) -> Turn:
         """The turn of what made the engine fail: an instance that is to blame is quarantined, else the record as a
-        whole is `poisoned`. Where even that fails, what came (`raw`) is a dead letter, and its timer or attempt is
+        whole is `poisoned`. Where even that fails, what came is a dead letter, as `told`, and its timer or attempt is
         let go."""
         batch, now_ms = failed.batch, failed.now_ms
         again = self._without(failed, act, error)
@@ -394,7 +396,7 @@ class Partition:
                 turn.timers[timer] = None
             if token is not None:
                 turn.attempts[token] = None
-            routing.dead_letter_raw(turn, raw, "engineError", f"{error!r}, then {second!r}")
+            routing.dead_letter_raw(turn, told(), "engineError", f"{error!r}, then {second!r}")
         return turn
 
     def _poisoned_operation(self, turn: Turn, raw: bytes, error: Exception) -> None:
@@ -414,6 +416,10 @@ class Partition:
             quarantine.set_apart_by_id(turn, str(id), record, error)
         else:
             routing.dead_letter_raw(turn, raw, "engineError", repr(error))
+
+
+def _told_event(arrival: Arrival) -> bytes:
+    return arrival.raw
 
 
 def _poisoned_event(arrival: Arrival, turn: Turn, error: Exception) -> None:

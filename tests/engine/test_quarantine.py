@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from engine_world import World
-from stepwell_engine import execution
+from stepwell_engine import execution, quarantine, routing
 from stepwell_interpreter.decide import decide
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.records import (
@@ -391,3 +391,31 @@ def test_a_definition_that_breaks_the_engine_quarantines_only_what_is_touched(
     }
     assert world.disposition(event) == "consumed"
     assert world.dead() == []
+
+
+def _breaks(*_: Any, **__: Any) -> None:
+    raise KeyError("the quarantine, too")
+
+
+def test_where_even_the_quarantine_fails_what_came_is_a_dead_letter_and_its_timer_is_let_go(
+    world: World, poison: Poison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(world)
+    poison.breaks = lambda instance, record: isinstance(record, (EventOffered, TimerFired))
+    for function in ("set_apart", "set_apart_by_id"):
+        monkeypatch.setattr(quarantine, function, _breaks)
+    monkeypatch.setattr(routing, "dead_letter", _breaks)
+    world.push("d", "Go")
+    world.advance(3_600)
+    world.run()
+    event, *timers = world.dead()[::-1]
+    assert {letter["reason"] for letter in world.dead()} == {"engineError"}
+    assert all("then KeyError('the quarantine, too')" in letter["message"] for letter in world.dead())
+    assert orjson.loads(event["raw"])["type"] == "Go"
+    told = [orjson.loads(letter["raw"]) for letter in timers]
+    assert sorted(letter["instance"] for letter in told) == sorted(one.id for one in world.instances())
+    assert {letter["timer"] for letter in told} == {"0/1/timeout"}
+    assert {letter["due_ms"] for letter in told} == {one.created_ms + 3_600_000 for one in world.instances()}
+    world.advance(3_600)
+    world.run()
+    assert len(world.dead()) == 1 + len(told)
