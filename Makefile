@@ -27,7 +27,7 @@ help:
 	@echo "make check     format, lint, types, import rules, tidy, tests: what CI runs"
 	@echo "make bench     measure this machine, in some minutes (FULL=1: a million waits, hours)"
 	@echo "make format    rewrite the sources in the project's format"
-	@echo "make coverage  the branch coverage of the pure core"
+	@echo "make coverage  the branch coverage of the pure core, by all tests but laborious ones"
 	@echo "make wheel     build the wheel and test it installed, without the sources"
 	@echo "make compiled  build the wheel with its hot modules compiled, and run their tests on it"
 	@echo "make clean     remove the environment and all caches"
@@ -41,7 +41,7 @@ test: $(VENV)/.installed-dev
 check: lint types imports test
 
 bench: $(VENV)/.installed-dev
-	@for part in interpreter scenarios exploration seeded_mistakes events workflows activities http_door fairness; do \
+	@for part in interpreter scenarios exploration seeded_mistakes cold_start events workflows activities http_door fairness; do \
 		$(BIN)/python bench/$$part.py || exit 1; done
 	@for part in latency maps growth waits; do \
 		$(BIN)/python bench/$$part.py $(if $(FULL),--full,--quick) || exit 1; done

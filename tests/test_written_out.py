@@ -103,6 +103,10 @@ CHANGES: dict[str, tuple[list[tuple[Any, ...]], dict[str, Any]]] = {
     "take what is not kept": ([("take", "Stop")], {}),
     "begins": ([("begins", "new", "other")], {"running": {"run": "order", "new": "other"}}),
     "ends": ([("ends", "run", "order")], {"running": {}, "ended": {"order": "run"}}),
+    "another workflow ends": (
+        [("ends", "run", "other")],
+        {"running": {}, "ended": {"order": "old", "other": "run"}},
+    ),
     "a child ends": ([("ends", "run", None)], {"running": {}}),
     "append": ([("append", 7, 40)], {"next": 5, "bytes": 16, "oldest": [(2, 4, 3), (3, 5, 4), (4, 7, 40)]}),
     "learn": (

@@ -21,7 +21,7 @@ SIZES_BYTES = 40
 NO_NAMES: dict[str, str] = {}
 NO_COUNTS: dict[str, int] = {}
 NO_SIZES: list[Sizes] = []
-"""What most devices have none of, one for all of them; never changed."""
+"""What most devices have none of; never changed, since many share it."""
 
 
 @dataclass(slots=True, init=False)

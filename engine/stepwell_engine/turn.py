@@ -26,8 +26,8 @@ from stepwell_engine.loading import Loader, sizes_of
 Step = tuple[int, str]
 """A step of a turn: its number there, and the instance that takes it."""
 
-MORE = 128
-"""Accumulated events whose sizes are read at once, where too few are known."""
+MORE, MOST = 128, 1_024
+"""Accumulated events whose sizes are read at once, where too few are known: as many again, within these bounds."""
 
 
 class Disposition:
@@ -201,8 +201,9 @@ class Batch:
         last = device.known_to
         if last >= device.next - 1:
             return False
-        found = self._loader.sizes(self.partition, device.id, last, MORE)
-        if len(found) < MORE:
+        count = min(max(MORE, len(device.oldest)), MOST)
+        found = self._loader.sizes(self.partition, device.id, last, count)
+        if len(found) < count:
             last = found[-1][0] if found else last
             fresh = self.writes.accumulated.get(device.id, ())
             found += [sizes_of(n, body) for n, body in fresh if n > last]

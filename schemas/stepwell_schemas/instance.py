@@ -16,7 +16,7 @@ TERMINAL: frozenset[str] = frozenset({"succeeded", "failed", "timedOut", "cancel
 
 NO_VALUES: list[Any] = []
 NO_COUNTS: dict[str, int] = {}
-"""What most instances have none of, one for all of them: like all that hangs below an instance, it is never changed."""
+"""What most instances have none of. Like all that hangs below an instance it is never changed, and many share it."""
 
 
 @dataclass(slots=True, init=False)

@@ -3,12 +3,21 @@
 import subprocess
 import sys
 from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
+import stepwell_cli
 import typer
 from cli_world import run
 from stepwell_cli.parts import PARTS
 from typer.main import get_group
+
+
+def test_every_module_with_commands_is_a_part() -> None:
+    found = {module.name for module in iter_modules(stepwell_cli.__path__)} - {"__main__"}
+    modules = [f"stepwell_cli.{name}" for name in found]
+    with_commands = [name for name in modules if hasattr(import_module(name), "add_to")]
+    assert sorted(with_commands) == sorted(f"stepwell_cli.{part}" for part in PARTS)
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -51,5 +60,7 @@ def test_what_needs_no_interpreter_loads_none(command: tuple[str, ...]) -> None:
     loaded = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
     assert "stepwell_cli.parts" in loaded
     assert not {
-        name for name in loaded if name.startswith(("stepwell_interpreter", "stepwell_api", "jsonschema"))
+        name
+        for name in loaded
+        if name.startswith(("stepwell_interpreter", "stepwell_api", "jsonschema", "stepwell_store.memory"))
     }

@@ -1,12 +1,13 @@
 """One instance that makes the engine fail is quarantined alone: what else came of the same record stands."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
 from engine_world import World
 from stepwell_engine import execution, quarantine, routing
+from stepwell_engine.turn import Turn
 from stepwell_interpreter.decide import decide
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.records import (
@@ -419,3 +420,18 @@ def test_where_even_the_quarantine_fails_what_came_is_a_dead_letter_and_its_time
     world.advance(3_600)
     world.run()
     assert len(world.dead()) == 1 + len(told)
+
+
+def test_what_a_quarantined_instance_holds_is_not_added_to_the_instance_before(
+    world: World, poison: Poison
+) -> None:
+    started(world)
+    poison.breaks = on_event("left")
+    world.push("d", "Go")
+    world.run()
+    before = one_of(world, "left")
+    held = list(before.held)
+    turn = Turn(cast(Any, None), world.now_ms)
+    assert quarantine.hold(turn, before, TimerFired(world.now_ms, "0/1/timeout", world.now_ms)) == "held"
+    assert before.held == held
+    assert [wire["kind"] for wire in turn.instances[before.id].held] == ["EventOffered", "TimerFired"]

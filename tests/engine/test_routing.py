@@ -176,6 +176,41 @@ def test_after_completion_decides_what_a_late_start_event_does(
     assert len(world.instances()) == count
 
 
+CALLED = """
+id: called
+version: 1.0.0
+events: {Call: {}}
+start: {on: [Call], input: {}}
+startAt: Done
+states:
+  Done: {type: succeed}
+"""
+CALLER = """
+id: caller
+version: 1.0.0
+events: {Seen: {}}
+start: {on: [Seen], input: {}}
+startAt: Call
+states:
+  Call: {type: task, workflow: called@1, resultPath: null, end: true}
+"""
+
+
+def test_what_has_run_as_a_child_alone_is_started_by_its_event_nonetheless() -> None:
+    world = World()
+    world.deploy(CALLED)
+    world.deploy(CALLER)
+    world.push("d1", "Seen")
+    world.run()
+    assert {one.definition: one.status for one in world.instances()} == {
+        "caller": "succeeded",
+        "called": "succeeded",
+    }
+    call = world.push("d1", "Call")
+    world.run()
+    assert world.disposition(call) == "started"
+
+
 LIMITED = GATHER + "configuration: {accumulator: {maxEvents: 3, overflow: %s}}\n"
 
 
