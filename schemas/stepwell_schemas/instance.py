@@ -470,8 +470,8 @@ def _wait_to_wire(wait: Wait, entered_ms: int) -> list[Any]:
 
 def _wait_from_wire(wait: list[Any], entered_ms: int) -> Wait:
     count = len(wait)
-    if count > len(_OF_WAIT):
-        raise TypeError(f"a wait has at most {len(_OF_WAIT)} parts: {', '.join(_OF_WAIT)}")
+    if not 1 <= count <= len(_OF_WAIT):
+        raise TypeError(f"a wait has one to {len(_OF_WAIT)} parts: {', '.join(_OF_WAIT)}")
     match = wait[1] if count > 1 else None
     return Wait(
         wait[0],

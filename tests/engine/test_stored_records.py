@@ -93,6 +93,8 @@ def test_an_instance_that_is_garbled_is_named(change: dict[str, Any]) -> None:
     [
         {"id": 5}, {"id": 5, "parent": None}, {"work": []}, {"work": "x"}, {"work": {"timers": [7]}},
         {"work": {"timers": 7}}, {"work": {"timers": {"timeout": "7"}}}, {"work": {"timers": {"timeout": None}}},
+        {"waits": 7}, {"waits": [7]}, {"waits": [[]]}, {"waits": [{}]}, {"waits": [["Go", [], None, 1, True, 6]]},
+        {"work": None, "waits": None}, {"id": None}, {"id": ["0"]},
     ],
     ids=repr,
 )  # fmt: skip
