@@ -160,7 +160,7 @@ def matching(store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", wait
 def signals(
     store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", waits: int, among: int, rounds: int = 3
 ) -> None:
-    """30,000 events at once, for so many of the waits in turn; several rounds, since a few seconds tell little."""
+    """`AT_ONCE` events, for so many of the waits in turn; several rounds, since a few seconds tell little."""
     pids = _pids(redis, engine)
     rates: list[float] = []
     spent = {name: processor_seconds(pid) for name, pid in pids.items()}

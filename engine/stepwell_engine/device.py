@@ -144,9 +144,11 @@ class Device:
     def take(self, event_type: str) -> None:
         """One kept event of this type is gone."""
         left = self.kept.get(event_type, 0) - 1
-        self.kept = {name: count for name, count in self.kept.items() if name != event_type or left > 0}
-        if left > 0:
-            self.kept[event_type] = left
+        self.kept = {
+            name: left if name == event_type else count
+            for name, count in self.kept.items()
+            if name != event_type or left > 0
+        }
 
     def begins(self, instance: str, definition: str) -> None:
         """One more instance runs; `definition` as in `running`."""
