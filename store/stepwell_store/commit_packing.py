@@ -1,10 +1,12 @@
-"""A commit as the flat ARGV of `commit.lua`, and the script's answer as a result. This is the hot path of the store.
+"""A commit as the arguments of `commit.lua`, and the script's answer as a result. This is the hot path of the store.
 
 Everything is grouped by command here, so that the script writes many values with one call.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from msgpack import packb
 
 from stepwell_store.compression import compressed, compressed_small, restored
 from stepwell_store.errors import CorruptValue
@@ -22,9 +24,13 @@ LEDGER_SHIFT = 32
 """A ledger position's number is the stream's number shifted by this, plus the place within the commit."""
 
 
+LARGEST_PIECE = 64 * 1_048_576
+"""Bytes from which values go in more than one argument; Redis takes 512 MiB."""
+
+
 def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
     """ARGV of the script, in the order that its header names."""
-    arguments = _head(commit, keys)
+    arguments: list[Argument] = []
     _pack_instances(arguments, commit)
     _pack_index(arguments, commit)
     _pack_devices(arguments, commit)
@@ -35,9 +41,9 @@ def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
     _pack_list(arguments, commit.outbox)
     _pack_list(arguments, commit.dead)
     _pack_list(arguments, commit.unreserved)
-    _pack_tuples(arguments, commit.counters.items())
+    _pack_numbers(arguments, commit.counters)
     _pack_tuples(arguments, [(keys.reply(channel), message) for channel, message in commit.replies])
-    return arguments
+    return [*_head(commit, keys), *_pieces(arguments)]
 
 
 def read_answer(answer: list[Any], is_handed: bool = False) -> CommitResult:
@@ -106,12 +112,12 @@ def _pack_index(arguments: list[Argument], commit: Commit) -> None:
         if old is not None:
             left.setdefault(f"{definition}:{old}", []).append(instance)
         if new is not None:
-            entered.setdefault(f"{definition}:{new}", []).extend((created_ms, instance))
+            entered.setdefault(f"{definition}:{new}", []).extend((str(created_ms), instance))
     _pack_groups(arguments, left)
     _pack_groups(arguments, entered)
     runs: dict[str, list[Argument]] = {}
     for device, instance, created_ms in commit.runs:
-        runs.setdefault(device, []).extend((created_ms, instance))
+        runs.setdefault(device, []).extend((str(created_ms), instance))
     _pack_groups(arguments, runs)
 
 
@@ -125,9 +131,9 @@ def _pack_devices(arguments: list[Argument], commit: Commit) -> None:
             b"%d %b" % (sequence, compressed_small(event) if sequence == 1 else compressed(event))
             for sequence, event in events
         ]
-    _pack_tuples(arguments, commit.dropped.items())
-    _pack_groups(arguments, commit.available)
-    _pack_groups(arguments, commit.consumed)
+    _pack_numbers(arguments, commit.dropped)
+    _pack_sequences(arguments, commit.available)
+    _pack_sequences(arguments, commit.consumed)
 
 
 def _pack_timers(arguments: list[Argument], commit: Commit) -> None:
@@ -137,7 +143,7 @@ def _pack_timers(arguments: list[Argument], commit: Commit) -> None:
         if due_ms is None:
             cleared.append(timer_member(instance, slot))
         else:
-            armed += (due_ms, timer_member(instance, slot))
+            armed += (str(due_ms), timer_member(instance, slot))
     _pack_list(arguments, armed)
     _pack_list(arguments, cleared)
 
@@ -151,13 +157,13 @@ def _pack_attempts(arguments: list[Argument], commit: Commit) -> None:
             forgotten.append(token)
         else:
             payloads += (token, attempt[0])
-            deadlines += (attempt[1], token)
+            deadlines += (str(attempt[1]), token)
     _pack_list(arguments, payloads)
     _pack_list(arguments, deadlines)
     _pack_list(arguments, list(commit.attempts))
     _pack_list(arguments, forgotten)
     _pack_list(arguments, forgotten)
-    _pack_tuples(arguments, commit.deadlines.items())
+    _pack_numbers(arguments, commit.deadlines)
 
 
 def timer_member(instance: str, slot: str) -> str:
@@ -176,11 +182,28 @@ def _pack_tuples(arguments: list[Argument], tuples: Iterable[tuple[Argument, Arg
     arguments += flat
 
 
+def _pack_numbers(arguments: list[Argument], numbers: Mapping[str, int]) -> None:
+    _pack_tuples(arguments, [(name, str(number)) for name, number in numbers.items()])
+
+
+def _pack_sequences(arguments: list[Argument], sequences: Mapping[str, list[int]]) -> None:
+    _pack_groups(arguments, {device: list(map(str, numbers)) for device, numbers in sequences.items()})
+
+
 def _pack_groups(arguments: list[Argument], groups: Mapping[str, list[Any]]) -> None:
     arguments.append(len(groups))
     for name, values in groups.items():
         arguments += (name, len(values))
         arguments += values
+
+
+def _pieces(arguments: list[Argument]) -> list[Argument]:
+    """MessagePack as the server's `cmsgpack` reads it: it knows the format's strings, not its binary type."""
+    packed: bytes = packb(arguments, use_bin_type=False)
+    if len(packed) <= LARGEST_PIECE or len(arguments) == 1:
+        return [packed]
+    half = len(arguments) // 2
+    return [*_pieces(arguments[:half]), *_pieces(arguments[half:])]
 
 
 def ledger_entries(position: str, joined: bytes) -> list[Entry]:

@@ -2,6 +2,8 @@
 
 import queue
 
+import pytest
+from stepwell_store import commit_packing
 from stepwell_store.protocol import START, Store
 from store_batches import DAY, NOW, instance_json, own
 
@@ -232,6 +234,27 @@ def test_a_large_batch_is_applied_whole(store: Store) -> None:
     assert store.partition_info(0).timers == count
     owner.commit(dropped={"dev": count})
     assert owner.load(available=["dev"]).available == {"dev": [(count, b"e")]}
+
+
+def test_a_batch_that_is_too_large_for_one_argument_goes_in_pieces(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit_packing, "LARGEST_PIECE", 400)
+    owner = own(store)
+    instances = {f"i{number}": instance_json(f"i{number}") for number in range(50)}
+    history = {id: [b"1" * number, b"2"] for number, id in enumerate(instances)}
+    owner.commit(instances=instances, history=history, counters={"a": 3}, available={"dev": [1, 2]})
+    assert owner.load(instances=list(instances)).instances == instances
+    assert {id: store.history(0, id, 0, 9) for id in instances} == history
+    assert store.partition_info(0).counters == {"a": 3}
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 255, 256, 65_535, 65_536, 300_000])
+def test_values_of_any_bytes_and_lengths_come_back(store: Store, length: int) -> None:
+    value = (bytes(range(256)) * (length // 256 + 1))[:length]
+    owner = own(store)
+    owner.commit(seen={b"k": value, value: b"v"}, dead=[value])
+    assert owner.load(seen=[b"k", value]).seen == {b"k": value, value: b"v"}
 
 
 def test_replies_reach_their_listener_and_no_other(store: Store) -> None:
