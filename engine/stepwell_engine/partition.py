@@ -234,7 +234,7 @@ class Partition:
     # -- turns ---------------------------------------------------------------------------------------------
 
     def _arrive(self, batch: Batch, arrival: Arrival, now_ms: int) -> None:
-        turn = Turn(batch, now_ms)
+        turn = batch.turn(now_ms)
         try:
             self._route(turn, arrival)
             if batch.careful:
@@ -330,7 +330,7 @@ class Partition:
         token: str | None = None,
     ) -> None:
         """Run one turn. The store's absence ends the batch; anything else is poison, and is kept apart."""
-        turn = Turn(batch, now_ms)
+        turn = batch.turn(now_ms)
         try:
             act(turn)
             if batch.careful:

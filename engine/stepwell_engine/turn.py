@@ -60,7 +60,7 @@ class Disposition:
 
 
 class Turn:
-    """What one record changes. Reads fall through to the batch. Written out, since every event makes one."""
+    """What one record changes. Reads fall through to the batch. Written out, since every event goes through one."""
 
     __slots__ = (
         "accumulated", "attempts", "available", "batch", "consumed", "dead", "devices", "dispositions", "dropped",
@@ -153,6 +153,7 @@ class Batch:
         self.seen: dict[bytes, bytes] = {}
         self.outbox: list[dict[str, Any]] = []
         self.ledger: list[list[Any]] = []
+        self._free: Turn | None = None
         self.writes = Commit(partition=partition, epoch=0, revision=0, token="", time_ms=0, inbox="", door="")
 
     def instance(self, id: str) -> Instance | None:
@@ -214,31 +215,62 @@ class Batch:
         """The randomness of a new instance: 32 hex digits."""
         return self._entropy(16).hex()
 
+    def turn(self, now_ms: int) -> Turn:
+        """One that has changed nothing yet. One that was accepted is used again: its containers cost more to make
+        than most events put into them."""
+        free, self._free = self._free, None
+        if free is None:
+            return Turn(self, now_ms)
+        free.now_ms = now_ms
+        return free
+
     def accept(self, turn: Turn) -> None:
-        """Make a turn's changes part of the batch."""
+        """Make a turn's changes part of the batch. It is the batch's then, and empty."""
         writes = self.writes
-        self.changed_instances.update(turn.instances)
-        self.changed_devices.update(turn.devices)
+        if turn.instances:
+            self.changed_instances.update(turn.instances)
+            turn.instances.clear()
+        if turn.devices:
+            self.changed_devices.update(turn.devices)
+            turn.devices.clear()
         for instance, entry in turn.history:
             writes.history.setdefault(instance, []).append(entry)
+        turn.history.clear()
         for device, n, body in turn.accumulated:
             writes.accumulated.setdefault(device, []).append((n, body))
+        turn.accumulated.clear()
         for disposition in turn.dispositions:
             mark, event = disposition.mark(), disposition.event
             self.ledger.append([event.id, event.source, *mark])
             if disposition.kind != "duplicate":
                 self.seen[disposition.key] = json_bytes(mark)
+        turn.dispositions.clear()
         if turn.available or turn.consumed or turn.dropped:
             self._accept_kept(turn)
-        writes.index += turn.index
-        writes.runs += turn.runs
-        writes.timers.update(turn.timers)
-        for token, attempt in turn.attempts.items():
-            self._attempt(token, attempt)
-        self.outbox += turn.outbox
-        writes.dead += turn.dead
-        writes.replies += turn.replies
-        writes.unreserved += turn.unreserved
+        if turn.index:
+            writes.index += turn.index
+            turn.index.clear()
+        if turn.runs:
+            writes.runs += turn.runs
+            turn.runs.clear()
+        if turn.timers:
+            writes.timers.update(turn.timers)
+            turn.timers.clear()
+        if turn.attempts or turn.outbox:
+            self._accept_jobs(turn)
+        if turn.dead:
+            writes.dead += turn.dead
+            turn.dead.clear()
+        if turn.replies:
+            writes.replies += turn.replies
+            turn.replies.clear()
+        if turn.unreserved:
+            writes.unreserved += turn.unreserved
+            turn.unreserved.clear()
+        if turn.lifted:
+            turn.lifted.clear()
+        turn.steps, turn.poison = 0, None
+        self._free = turn
 
     def _accept_kept(self, turn: Turn) -> None:
         for device, n, event in turn.available:
@@ -252,6 +284,16 @@ class Batch:
             self.taken.setdefault(device, set()).add(n)
         for device, first in turn.dropped.items():
             self._drop(device, first)
+        turn.available.clear()
+        turn.consumed.clear()
+        turn.dropped.clear()
+
+    def _accept_jobs(self, turn: Turn) -> None:
+        for token, attempt in turn.attempts.items():
+            self._attempt(token, attempt)
+        self.outbox += turn.outbox
+        turn.attempts.clear()
+        turn.outbox.clear()
 
     def _drop(self, device: str, first: int) -> None:
         """What this batch made available and dropped again is not made available: the store drops before it adds."""
@@ -266,6 +308,7 @@ class Batch:
 
     def close(self) -> Commit:
         """The commit, with everything encoded. Position, epoch and revision are the caller's."""
+        self._free = None  # it holds the batch
         writes = self.writes
         for id, instance in self.changed_instances.items():
             writes.instances[id] = json_bytes(instances.to_wire(instance))

@@ -28,9 +28,7 @@ def store(request: pytest.FixtureRequest, namespace: str) -> Iterator[Store]:
     client: Redis
     if request.param == "fakeredis":
         request.getfixturevalue("monkeypatch").setenv("LUA_PATH", str(Path(__file__).with_name("?.lua")))
-        client = fakeredis.FakeRedis(
-            server=fakeredis.FakeServer(), protocol=2, lua_modules={"cmsgpack"}
-        )
+        client = fakeredis.FakeRedis(server=fakeredis.FakeServer(), protocol=2, lua_modules={"cmsgpack"})
     else:
         client = open_redis(request.getfixturevalue("server_url"))
     opened = RedisStore(client, namespace, PARTITIONS)
