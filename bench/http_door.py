@@ -51,11 +51,16 @@ def request(body: bytes) -> bytes:
 
 
 class Sender(asyncio.Protocol):
-    """One connection: sends its requests one after another, each after the answer to the one before."""
+    """One connection: sends its requests one after another, each after the answer to the one before. One that is
+    answered 429 is sent again when that answer says, and noted in `refused`; without that it is an error."""
 
-    def __init__(self, requests: list[bytes], done: asyncio.Future[None]) -> None:
+    def __init__(
+        self, requests: list[bytes], done: asyncio.Future[None], refused: list[asyncio.TimerHandle] | None
+    ) -> None:
         self._requests = iter(requests)
+        self._sent = b""
         self._done = done
+        self._refused = refused
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -67,6 +72,12 @@ class Sender(asyncio.Protocol):
         head, mark, body = self._received.partition(b"\r\n\r\n")
         if not mark or len(body) < int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]):
             return
+        if self._refused is not None and head.startswith(b"HTTP/1.1 429"):
+            wait = float(head.lower().partition(b"retry-after: ")[2].split(b"\r\n")[0])
+            self._received = b""
+            again = asyncio.get_running_loop().call_later(wait, self._transport.write, self._sent)
+            self._refused.append(again)
+            return
         if not head.startswith(b"HTTP/1.1 202"):
             self._done.set_exception(RuntimeError(self._received.decode()))
             return
@@ -76,20 +87,25 @@ class Sender(asyncio.Protocol):
     def _send(self) -> None:
         following = next(self._requests, None)
         if following is not None:
+            self._sent = following
             self._transport.write(following)
         else:
             self._transport.close()
             self._done.set_result(None)
 
 
-async def send_all(port: int, requests: list[bytes], connections: int) -> float:
+async def send_all(
+    port: int, requests: list[bytes], connections: int, refused: list[asyncio.TimerHandle] | None = None
+) -> float:
     """Seconds until all requests are answered."""
     loop = asyncio.get_running_loop()
     done: list[asyncio.Future[None]] = [loop.create_future() for _ in range(connections)]
     started = time.perf_counter()
     for index, future in enumerate(done):
         mine = requests[index::connections]
-        await loop.create_connection(lambda mine=mine, future=future: Sender(mine, future), "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(
+            lambda mine=mine, future=future: Sender(mine, future, refused), "127.0.0.1", port
+        )  # type: ignore[misc]
     await asyncio.gather(*done)
     return time.perf_counter() - started
 

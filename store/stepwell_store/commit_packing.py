@@ -37,7 +37,7 @@ def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
     _pack_timers(arguments, commit)
     _pack_attempts(arguments, commit)
     _pack_list(arguments, [part for pair in commit.seen.items() for part in pair])
-    arguments.append(compressed(LEDGER_SEPARATOR.join(commit.ledger)))
+    arguments.append(compressed_small(LEDGER_SEPARATOR.join(commit.ledger)))
     _pack_list(arguments, commit.outbox)
     _pack_list(arguments, commit.dead)
     _pack_list(arguments, commit.unreserved)
@@ -93,11 +93,7 @@ def _pack_instances(arguments: list[Argument], commit: Commit) -> None:
     arguments.append(len(commit.history))
     for instance, entries in commit.history.items():
         arguments += (instance, len(entries))
-        if instance in new:
-            arguments.append(compressed_small(entries[0]))
-            arguments += map(compressed, entries[1:])
-        else:
-            arguments += map(compressed, entries)
+        arguments += map(compressed_small, entries)
 
 
 def _pack_index(arguments: list[Argument], commit: Commit) -> None:
@@ -127,10 +123,7 @@ def _pack_devices(arguments: list[Argument], commit: Commit) -> None:
     arguments.append(len(commit.accumulated))
     for device, events in commit.accumulated.items():
         arguments += (device, len(events))
-        arguments += [
-            b"%d %b" % (sequence, compressed_small(event) if sequence == 1 else compressed(event))
-            for sequence, event in events
-        ]
+        arguments += [b"%d %b" % (sequence, compressed_small(event)) for sequence, event in events]
     _pack_numbers(arguments, commit.dropped)
     _pack_sequences(arguments, commit.available)
     _pack_sequences(arguments, commit.consumed)

@@ -1,7 +1,8 @@
-"""How long values lie in Redis: compressed, with a dictionary that knows the words every one of them holds.
+"""How long values lie in Redis: compressed, with a dictionary that knows the words every one of them holds, and how
+often what is left of them comes up.
 
-A dictionary is part of the stored form: one may be added under a new mark, but never changed. What comes again and
-again is written fast; what there is only one of per instance or device is written small.
+A dictionary is part of the stored form: one may be added under a new mark, but never changed. What is written over
+with every step is written fast; what stays is written small.
 """
 
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from threading import local
 from typing import Final
 
 from zstandard import (
+    DICT_TYPE_FULLDICT,
     DICT_TYPE_RAWCONTENT,
     FORMAT_ZSTD1_MAGICLESS,
     FRAME_HEADER,
@@ -25,8 +27,11 @@ from stepwell_store.errors import CorruptValue
 FIRST_MARK: Final = b"\x01"
 """Before what was written with the first dictionary."""
 
-MARK: Final = b"\x02"
-"""Before what is written now, a frame without zstd's magic number; no JSON text begins with either."""
+SECOND_MARK: Final = b"\x02"
+"""Before what was written with the same words and without tables, a frame without zstd's magic number."""
+
+MARK: Final = b"\x03"
+"""Before what is written now, such a frame with tables; no JSON text begins with any of these."""
 
 SHORTEST: Final = 100
 """Bytes from which it is worth it."""
@@ -35,7 +40,7 @@ LARGEST: Final = 512 * 1_048_576
 """Bytes of a value: what Redis takes."""
 
 FAST: Final = -3
-"""Half the time of level 1, for a quarter more bytes."""
+"""Two thirds of the time of level 1, for half as many bytes again."""
 
 SMALL: Final = 1
 
@@ -63,6 +68,14 @@ _FIRST_WORDS: Final = (
 )
 
 
+_TABLES: Final = bytes.fromhex(
+    "37a430ec010000002f10d092a403ffffffffff03b0ff6f712349696437e23669324989daa7271ae2c8f15e22a59452a69452"
+    "b33cd2ff5004730140000c8b08e443cae4010004804013a3948f8b17100c66b2403091511c46610c310c004f001063800a40"
+    "00000000a430a703ca5492c3300c00c00000004008070005000000010000000400000008000000"
+)
+"""The head of a zstd dictionary (RFC 8878, 5): how often each byte, length and offset comes up in what the words leave
+of 2,500 stored values. Without them each value has tables of its own, made anew: as long for a third more bytes."""
+
 _WORDS: Final = (
     b'{"id":"order-e527f22e9eedb795~3","definition":"order","version":"1.0.0","program":"","device":"device-1",'
     b'"status":"running","created_ms":1795249275031,"updated_ms":1795249275031,"revision":1,"visits":1,"seed":"",'
@@ -86,7 +99,7 @@ def compressed(value: bytes) -> bytes:
 
 
 def compressed_small(value: bytes) -> bytes:
-    """The same in fewer bytes and twice the time."""
+    """The same in a third fewer bytes and half as much time again."""
     if len(value) < SHORTEST and value[:1] not in _MARKS:
         return value
     return MARK + _OF_THREAD.small(value)
@@ -100,6 +113,8 @@ def restored(stored: bytes) -> bytes:
     try:
         if mark == MARK:
             return _restored(_OF_THREAD.decompressor, FRAME_HEADER + stored[1:])
+        if mark == SECOND_MARK:
+            return _restored(_OF_THREAD.second_decompressor, FRAME_HEADER + stored[1:])
         return _restored(_OF_THREAD.first_decompressor, stored[1:])
     except (ZstdError, MemoryError) as error:
         raise CorruptValue("a compressed value", f"cannot be read: {error!r}") from error
@@ -114,7 +129,7 @@ def _restored(decompressor: ZstdDecompressor, frame: bytes) -> bytes:
     return value
 
 
-_MARKS: Final = frozenset({FIRST_MARK, MARK})
+_MARKS: Final = frozenset({FIRST_MARK, SECOND_MARK, MARK})
 
 
 class _Tools(local):
@@ -122,23 +137,28 @@ class _Tools(local):
 
     def __init__(self) -> None:
         self.fast, self.small = _compress_at(FAST), _compress_at(SMALL)
-        self.decompressor = ZstdDecompressor(dict_data=_dictionary(_WORDS))
-        self.first_decompressor = ZstdDecompressor(dict_data=_dictionary(_FIRST_WORDS))
+        self.decompressor = ZstdDecompressor(dict_data=_dictionary())
+        self.second_decompressor = ZstdDecompressor(dict_data=_words(_WORDS))
+        self.first_decompressor = ZstdDecompressor(dict_data=_words(_FIRST_WORDS))
 
 
 def _compress_at(level: int) -> Callable[[bytes], bytes]:
     parameters = ZstdCompressionParameters.from_level(
         level, format=FORMAT_ZSTD1_MAGICLESS, write_checksum=0, write_dict_id=0
     )
-    words = _dictionary(_WORDS)
-    words.precompute_compress(level=level)
+    dictionary = _dictionary()
+    dictionary.precompute_compress(level=level)
     compress: Callable[[bytes], bytes] = ZstdCompressor(
-        dict_data=words, compression_params=parameters
+        dict_data=dictionary, compression_params=parameters
     ).compress
     return compress
 
 
-def _dictionary(words: bytes) -> ZstdCompressionDict:
+def _dictionary() -> ZstdCompressionDict:
+    return ZstdCompressionDict(_TABLES + _WORDS, dict_type=DICT_TYPE_FULLDICT)
+
+
+def _words(words: bytes) -> ZstdCompressionDict:
     return ZstdCompressionDict(words, dict_type=DICT_TYPE_RAWCONTENT)
 
 

@@ -29,12 +29,12 @@ PAGE = 500
 @dataclass(frozen=True, slots=True)
 class Step:
     """How one version becomes the next: the values of one hash, or the members of one sorted set, of each partition are
-    written anew."""
+    written anew. Without a key all stays as it is: the version keeps an older release from what it could not read."""
 
     to: int
     what: str
-    key: str
-    rewrite: Callable[[bytes], bytes]
+    key: str | None = None
+    rewrite: Callable[[bytes], bytes] = bytes
     """Raises ValueError, KeyError or TypeError for a value that the older release did not write."""
     is_hash: bool = True
 
@@ -118,6 +118,7 @@ STEPS = (
     Step(2, "device records leave out what has its usual value", "devices", compact_device),
     Step(3, "instances are compressed", "instances", compact_instance),
     Step(4, "timers are kept by their slot, at whichever visit", "timers", alarm_of_timer, is_hash=False),
+    Step(5, "what is written from now on is compressed with tables"),
 )
 
 
@@ -164,6 +165,8 @@ def _migrate(link: RedisLink, partitions: int, lock: _Lock) -> list[Migrated]:
 def _run_step(link: RedisLink, partitions: int, step: Step, lock: _Lock | None) -> Migrated:
     """Without a lock nothing is written."""
     result = Migrated(step.to, step.what)
+    if step.key is None:
+        return result
     layout = link.keys.layout
     first = int(link.command("HGET", layout, "migrated") or 0) if lock is not None else 0
     for number in range(first, partitions):

@@ -6,7 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stepwell_store.compression import FIRST_MARK, MARK, SHORTEST, compressed, compressed_small, restored
+from stepwell_store.compression import (
+    FIRST_MARK,
+    MARK,
+    SECOND_MARK,
+    SHORTEST,
+    compressed,
+    compressed_small,
+    restored,
+)
 from stepwell_store.errors import CorruptValue
 from zstandard import FRAME_HEADER
 
@@ -31,7 +39,7 @@ def test_short_values_and_those_of_older_releases_are_read_as_they_are() -> None
     assert restored(ENTRY) == ENTRY
 
 
-@pytest.mark.parametrize("mark", [MARK, FIRST_MARK])
+@pytest.mark.parametrize("mark", [MARK, SECOND_MARK, FIRST_MARK])
 def test_a_short_value_that_begins_like_a_compressed_one_comes_back(mark: bytes) -> None:
     assert restored(compressed(mark)) == restored(compressed_small(mark)) == mark
 
@@ -43,22 +51,35 @@ def test_the_first_dictionary_is_the_one_that_values_were_written_with() -> None
     assert restored(stored) == ENTRY
 
 
-def test_the_dictionary_is_the_one_that_values_were_written_with() -> None:
+def test_the_second_form_is_the_one_that_values_were_written_in() -> None:
     stored = bytes.fromhex("0220cff500002832652241220700a9670e700105981eb8f8aaf444491167007fc05d3908")
     assert restored(stored) == ENTRY
+
+
+def test_the_dictionary_is_the_one_that_values_are_written_with() -> None:
+    stored = bytes.fromhex("0320cfed000028326522412207fca947808b7b4d8f1cf1aac84f52944f43c09d212115")
+    assert restored(stored) == ENTRY
+    small = bytes.fromhex(
+        "032091b5020043c711519456438fdc4c39d9dd5e63640aaeb578b561946eae275bb7c8cddff39f7bd76f6e6e94da9e5f"
+        "c267b6bebc9dea924f2affca77a992421e474a1f4996f83c64caa25ca2b3230503fc2a79d1fa0d0f85648b06"
+    )
+    assert restored(small) == (
+        b'{"id":"Tick-5-2","source":"/bench","data":{"padding":"8ed1e20d9d50083a5a162ebde2'
+        b'e70dc1f87e0ae89ef3e232c737d95f8dcb3012555b46cc0e733d84632cab35"}}'
+    )
 
 
 @pytest.mark.parametrize("size", [2**30, 2**40, 2**62, 2**63 + 5, 2**64 - 1])
 def test_a_frame_that_would_hold_more_than_there_is_room_for_is_corrupt(size: int) -> None:
     header = bytes([0xE0]) + size.to_bytes(8, "little") + b"\x01\x00\x00"
-    for stored in (MARK + header, FIRST_MARK + FRAME_HEADER + header):
+    for stored in (MARK + header, SECOND_MARK + header, FIRST_MARK + FRAME_HEADER + header):
         with pytest.raises(CorruptValue, match="cannot be read"):
             restored(stored)
 
 
 @given(st.binary(max_size=60))
 def test_bytes_behind_a_mark_are_a_value_or_corrupt(value: bytes) -> None:
-    for mark in (MARK, FIRST_MARK):
+    for mark in (MARK, SECOND_MARK, FIRST_MARK):
         with contextlib.suppress(CorruptValue):
             restored(mark + value)
 

@@ -1,5 +1,5 @@
 """A store of an older release is brought up to date when it is opened; the dumps in data/ were written by versions 1
-to 3 from the same events."""
+to 4 from the same events."""
 
 import json
 import time
@@ -44,9 +44,15 @@ def keys(client: Redis, namespace: str) -> Keys:
     return loaded(client, namespace, 1)
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[1, 2, 3, 4])
 def any_keys(request: pytest.FixtureRequest, client: Redis, namespace: str) -> Keys:
     """The dump of each version."""
+    return loaded(client, namespace, request.param)
+
+
+@pytest.fixture(params=[1, 2, 3])
+def timer_keys(request: pytest.FixtureRequest, client: Redis, namespace: str) -> Keys:
+    """The dump of each version in which timers lay under their visits."""
     return loaded(client, namespace, request.param)
 
 
@@ -131,13 +137,13 @@ def test_instances_are_compressed_and_read_as_before(client: Redis, any_keys: Ke
         assert found == {name: restored(value) for name, value in instances.items()}
 
 
-def test_timers_are_found_by_their_slots(client: Redis, any_keys: Keys) -> None:
+def test_timers_are_found_by_their_slots(client: Redis, timer_keys: Keys) -> None:
     for number in range(PARTITIONS):
         client.zadd(
-            any_keys.of(number, "timers"),
+            timer_keys.of(number, "timers"),
             {f"i{number}\0000.1:2/31/backoff": 5, f"i{number}\0000.1:2/backoff": 7},
         )
-    store = RedisStore(client, any_keys.namespace, PARTITIONS)
+    store = RedisStore(client, timer_keys.namespace, PARTITIONS)
     for number in range(PARTITIONS):
         timers = store.due_timers(number, 1 << 60, 10)
         slots = sorted(timer.slot for timer in timers)
@@ -152,11 +158,11 @@ def test_timers_are_found_by_their_slots(client: Redis, any_keys: Keys) -> None:
 
 
 def test_a_timer_without_a_name_is_named_and_left(
-    client: Redis, any_keys: Keys, caplog: pytest.LogCaptureFixture
+    client: Redis, timer_keys: Keys, caplog: pytest.LogCaptureFixture
 ) -> None:
-    key = any_keys.of(1, "timers")
+    key = timer_keys.of(1, "timers")
     client.zadd(key, {"nobody": 9})
-    RedisStore(client, any_keys.namespace, PARTITIONS)
+    RedisStore(client, timer_keys.namespace, PARTITIONS)
     assert f"{key}, b'nobody'" in caplog.text
     assert client.zscore(key, "nobody") == 9
 
@@ -203,6 +209,7 @@ def test_a_dry_run_tells_what_would_change_and_changes_nothing(client: Redis, ke
         (2, 3, 3, 0),
         (3, 3, 3, 0),
         (4, 4, 2, 0),
+        (5, 0, 0, 0),
     ]
     assert devices(client, keys) == before
     assert layout(client, keys)["version"] == "1"
