@@ -73,7 +73,7 @@ class Sender(asyncio.Protocol):
         if not mark or len(body) < int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]):
             return
         if self._refused is not None and head.startswith(b"HTTP/1.1 429"):
-            wait = float(head.lower().partition(b"retry-after: ")[2].split(b"\r\n")[0])
+            wait = float(head.lower().partition(b"retry-after: ")[2].split(b"\r\n")[0] or 1)
             self._received = b""
             again = asyncio.get_running_loop().call_later(wait, self._transport.write, self._sent)
             self._refused.append(again)
@@ -84,14 +84,18 @@ class Sender(asyncio.Protocol):
         self._received = b""
         self._send()
 
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self._done.done():
+            self._done.set_exception(error or RuntimeError("the API closed the connection"))
+
     def _send(self) -> None:
         following = next(self._requests, None)
         if following is not None:
             self._sent = following
             self._transport.write(following)
         else:
-            self._transport.close()
             self._done.set_result(None)
+            self._transport.close()
 
 
 async def send_all(
@@ -150,6 +154,7 @@ def main() -> None:
             target=run_api, args=(settings, theirs, arguments.profile)
         )
         api.start()
+        theirs.close()  # so that an API that ends before it has begun is noticed
         try:
             measure(arguments, open_redis(server.url), int(ours.recv().rpartition(":")[2]), api.pid or 0)
         finally:

@@ -32,6 +32,7 @@ def api_process(url: str) -> Iterator[tuple[int, int]]:
     settings = Settings(store_url=url, api_port=0)
     api = multiprocessing.get_context("spawn").Process(target=run_api, args=(settings, theirs, None))
     api.start()
+    theirs.close()  # so that an API that ends before it has begun is noticed
     try:
         yield int(ours.recv().rpartition(":")[2]), api.pid or 0
     finally:

@@ -111,9 +111,9 @@ def _is_sound(instance: Instance) -> bool:
     if not (
         isinstance(instance.status, str)
         and isinstance(instance.definition, str)
-        and isinstance(instance.created_ms, int)
+        and _is_time(instance.created_ms)
         and isinstance(instance.held, list)
-        and (deadline_ms is None or isinstance(deadline_ms, int))
+        and (deadline_ms is None or _is_time(deadline_ms))
     ):
         return False
     for frame in instance.frames.values():
@@ -129,9 +129,13 @@ def _are_times(timers: Any) -> bool:
     if not isinstance(timers, dict):
         return False
     for due in timers.values():  # noqa: SIM110 - a generator costs more, and every load looks
-        if not isinstance(due, int):
+        if not _is_time(due):
             return False
     return True
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def decode_device(id: str, raw: bytes) -> Device:

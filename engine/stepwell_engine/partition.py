@@ -166,6 +166,13 @@ class Partition:
 
     def _decide(self, work: Work, loaded: Loaded, now_ms: int, careful: bool) -> tuple[Commit, Batch]:
         batch = Batch(self.number, self._instances, self._devices, self._loader, self._entropy, careful)
+        try:
+            self._fill(batch, work, loaded, now_ms)
+        finally:
+            batch.spare = None
+        return self._seal(batch, work, now_ms), batch
+
+    def _fill(self, batch: Batch, work: Work, loaded: Loaded, now_ms: int) -> None:
         batch.seen.update(loaded.seen)
         known = set(loaded.seen)
         for item in _in_order(work, alarms.due(batch, work.timers, work.timers_until_ms)):
@@ -181,7 +188,6 @@ class Partition:
         for key in known:
             if batch.seen.get(key) == loaded.seen[key]:
                 del batch.seen[key]
-        return self._seal(batch, work, now_ms), batch
 
     def _seal(self, batch: Batch, work: Work, now_ms: int) -> Commit:
         commit = batch.close()

@@ -153,7 +153,8 @@ class Batch:
         self.seen: dict[bytes, bytes] = {}
         self.outbox: list[dict[str, Any]] = []
         self.ledger: list[list[Any]] = []
-        self._free: Turn | None = None
+        self.spare: Turn | None = None
+        """A turn that was accepted, empty. It holds the batch, so it must go with the deciding."""
         self.writes = Commit(partition=partition, epoch=0, revision=0, token="", time_ms=0, inbox="", door="")
 
     def instance(self, id: str) -> Instance | None:
@@ -218,11 +219,11 @@ class Batch:
     def turn(self, now_ms: int) -> Turn:
         """One that has changed nothing yet. One that was accepted is used again: its containers cost more to make
         than most events put into them."""
-        free, self._free = self._free, None
-        if free is None:
+        spare, self.spare = self.spare, None
+        if spare is None:
             return Turn(self, now_ms)
-        free.now_ms = now_ms
-        return free
+        spare.now_ms = now_ms
+        return spare
 
     def accept(self, turn: Turn) -> None:
         """Make a turn's changes part of the batch. It is the batch's then, and empty."""
@@ -270,7 +271,7 @@ class Batch:
         if turn.lifted:
             turn.lifted.clear()
         turn.steps, turn.poison = 0, None
-        self._free = turn
+        self.spare = turn
 
     def _accept_kept(self, turn: Turn) -> None:
         for device, n, event in turn.available:
@@ -308,7 +309,6 @@ class Batch:
 
     def close(self) -> Commit:
         """The commit, with everything encoded. Position, epoch and revision are the caller's."""
-        self._free = None  # it holds the batch
         writes = self.writes
         for id, instance in self.changed_instances.items():
             writes.instances[id] = json_bytes(instances.to_wire(instance))

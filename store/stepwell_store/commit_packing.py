@@ -24,12 +24,15 @@ LEDGER_SHIFT = 32
 """A ledger position's number is the stream's number shifted by this, plus the place within the commit."""
 
 
+PACKED = frozenset({bytes, str, int})
+"""Types of a commit's values; lengths alone are numbers."""
+
 LARGEST_PIECE = 64 * 1_048_576
 """Bytes from which values go in more than one argument; Redis takes 512 MiB."""
 
 
 def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
-    """ARGV of the script, in the order that its header names."""
+    """ARGV of the script, in the order that its header names. Raises TypeError for a value of another type."""
     arguments: list[Argument] = []
     _pack_instances(arguments, commit)
     _pack_index(arguments, commit)
@@ -43,6 +46,10 @@ def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
     _pack_list(arguments, commit.unreserved)
     _pack_numbers(arguments, commit.counters)
     _pack_tuples(arguments, [(keys.reply(channel), message) for channel, message in commit.replies])
+    if (
+        not set(map(type, arguments)) <= PACKED
+    ):  # the script would stop there, with half of the commit written
+        raise TypeError(f"a commit holds values of {set(map(type, arguments)) - PACKED}")
     return [*_head(commit, keys), *_pieces(arguments)]
 
 
@@ -108,12 +115,12 @@ def _pack_index(arguments: list[Argument], commit: Commit) -> None:
         if old is not None:
             left.setdefault(f"{definition}:{old}", []).append(instance)
         if new is not None:
-            entered.setdefault(f"{definition}:{new}", []).extend((str(created_ms), instance))
+            entered.setdefault(f"{definition}:{new}", []).extend((b"%d" % created_ms, instance))
     _pack_groups(arguments, left)
     _pack_groups(arguments, entered)
     runs: dict[str, list[Argument]] = {}
     for device, instance, created_ms in commit.runs:
-        runs.setdefault(device, []).extend((str(created_ms), instance))
+        runs.setdefault(device, []).extend((b"%d" % created_ms, instance))
     _pack_groups(arguments, runs)
 
 
@@ -136,7 +143,7 @@ def _pack_timers(arguments: list[Argument], commit: Commit) -> None:
         if due_ms is None:
             cleared.append(timer_member(instance, slot))
         else:
-            armed += (str(due_ms), timer_member(instance, slot))
+            armed += (b"%d" % due_ms, timer_member(instance, slot))
     _pack_list(arguments, armed)
     _pack_list(arguments, cleared)
 
@@ -150,7 +157,7 @@ def _pack_attempts(arguments: list[Argument], commit: Commit) -> None:
             forgotten.append(token)
         else:
             payloads += (token, attempt[0])
-            deadlines += (str(attempt[1]), token)
+            deadlines += (b"%d" % attempt[1], token)
     _pack_list(arguments, payloads)
     _pack_list(arguments, deadlines)
     _pack_list(arguments, list(commit.attempts))
@@ -176,11 +183,11 @@ def _pack_tuples(arguments: list[Argument], tuples: Iterable[tuple[Argument, Arg
 
 
 def _pack_numbers(arguments: list[Argument], numbers: Mapping[str, int]) -> None:
-    _pack_tuples(arguments, [(name, str(number)) for name, number in numbers.items()])
+    _pack_tuples(arguments, [(name, b"%d" % number) for name, number in numbers.items()])
 
 
 def _pack_sequences(arguments: list[Argument], sequences: Mapping[str, list[int]]) -> None:
-    _pack_groups(arguments, {device: list(map(str, numbers)) for device, numbers in sequences.items()})
+    _pack_groups(arguments, {device: [b"%d" % n for n in numbers] for device, numbers in sequences.items()})
 
 
 def _pack_groups(arguments: list[Argument], groups: Mapping[str, list[Any]]) -> None:

@@ -61,8 +61,8 @@ import re
 LAYOUT_VERSION = 5
 """1: the first. 2: device records leave out what has its usual value; history entries, accumulated events and the
 ledger may be compressed (compression.py). 3: instances may be compressed, all with a second dictionary; `runs` holds
-what has ended. 4: timers are kept by their slots, and ring when they are due or before. Steps between them:
-migrations.py."""
+what has ended. 4: timers are kept by their slots, and ring when they are due or before. 5: values may be
+compressed with tables. Steps between them: migrations.py."""
 
 _GLOBAL = {
     "events": "stream",

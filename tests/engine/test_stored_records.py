@@ -1,5 +1,6 @@
 """What an engine makes of stored records: what is left out comes back, what is garbled is named."""
 
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -88,11 +89,19 @@ def test_an_instance_that_is_garbled_is_named(change: dict[str, Any]) -> None:
         decode_instance("i", orjson.dumps(stored_instance() | change))
 
 
+@pytest.mark.parametrize("name", ["created_ms", "deadline_ms"])
+def test_a_moment_that_is_true_is_refused_or_a_number(name: str) -> None:
+    with suppress(CorruptValue):  # compiled, it is the number
+        found = decode_instance("i", orjson.dumps(stored_instance() | {name: True}))
+        assert type(getattr(found, name)) is int
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"id": 5}, {"id": 5, "parent": None}, {"work": []}, {"work": "x"}, {"work": {"timers": [7]}},
         {"work": {"timers": 7}}, {"work": {"timers": {"timeout": "7"}}}, {"work": {"timers": {"timeout": None}}},
+        {"work": {"timers": {"timeout": True}}},
         {"waits": 7}, {"waits": [7]}, {"waits": [[]]}, {"waits": [{}]}, {"waits": [["Go", [], None, 1, True, 6]]},
         {"work": None, "waits": None}, {"id": None}, {"id": ["0"]},
     ],

@@ -1,10 +1,16 @@
 """A commit is applied whole, once, and only for the owner that saw the last one."""
 
 import queue
+import random
+from typing import Any
 
 import pytest
+from msgpack import unpackb
 from stepwell_store import commit_packing
-from stepwell_store.protocol import START, Store
+from stepwell_store.commit_packing import pack_commit
+from stepwell_store.keys import Keys
+from stepwell_store.memory_store import MemoryStore
+from stepwell_store.protocol import START, Commit, Store
 from store_batches import DAY, NOW, instance_json, own
 
 
@@ -242,6 +248,10 @@ def test_a_batch_that_is_too_large_for_one_argument_goes_in_pieces(
     monkeypatch.setattr(commit_packing, "LARGEST_PIECE", 400)
     owner = own(store)
     instances = {f"i{number}": instance_json(f"i{number}") for number in range(50)}
+    instances["large"] = random.Random(1).randbytes(2_000)  # and a piece that is larger by itself
+    pieces = pack_commit(owner.batch(instances=instances), Keys("s", 4))[12:]
+    assert len(pieces) > 10
+    assert [value for piece in pieces for value in unpackb(piece, raw=True)][1:3] == [102, b"i0"]
     history = {id: [b"1" * number, b"2"] for number, id in enumerate(instances)}
     owner.commit(instances=instances, history=history, counters={"a": 3}, available={"dev": [1, 2]})
     assert owner.load(instances=list(instances)).instances == instances
@@ -255,6 +265,40 @@ def test_values_of_any_bytes_and_lengths_come_back(store: Store, length: int) ->
     owner = own(store)
     owner.commit(seen={b"k": value, value: b"v"}, dead=[value])
     assert owner.load(seen=[b"k", value]).seen == {b"k": value, value: b"v"}
+
+
+def test_lengths_are_numbers_and_all_else_strings() -> None:
+    """Lua has no whole numbers beyond 2**53."""
+    large = 2**63 + 1
+    commit = Commit(
+        partition=0, epoch=1, revision=1, token="t", time_ms=NOW, inbox=START, door=START,
+        index=[("i", "d", "running", "failed", large)],
+        runs=[("d", "i", large)],
+        dropped={"d": large},
+        available={"d": [large]},
+        consumed={"d": [large]},
+        timers={("i", "t"): large},
+        attempts={"t": (b"", large)},
+        deadlines={"t": large},
+        counters={"c": large},
+    )  # fmt: skip
+    [packed] = pack_commit(commit, Keys("s", 4))[12:]
+    values = unpackb(packed, raw=True)
+    assert values.count(b"%d" % large) == 9
+    assert {value for value in values if isinstance(value, int)} <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, [], ("a",), bytearray(b"x")])
+def test_a_value_that_is_none_of_ours_is_refused_before_anything_is_written(store: Store, value: Any) -> None:
+    owner = own(store)
+    if isinstance(store, MemoryStore):
+        return  # it keeps what it is given
+    with pytest.raises(TypeError):
+        owner.commit(history={"i": [b"{}"]}, seen={b"k": value})
+    with pytest.raises(TypeError):
+        owner.commit(history={"i": [b"{}"]}, runs=[("d", "i", NOW)], dead=[value])
+    assert store.history(0, "i", 0, 9) == []
+    assert store.partition_info(0).revision == 0
 
 
 def test_replies_reach_their_listener_and_no_other(store: Store) -> None:

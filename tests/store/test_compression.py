@@ -1,9 +1,11 @@
 """Values are stored compressed and come back as they were; what an older release wrote is read as it is."""
 
 import contextlib
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import stepwell_store.compression
 from hypothesis import given
 from hypothesis import strategies as st
 from stepwell_store.compression import (
@@ -67,6 +69,21 @@ def test_the_dictionary_is_the_one_that_values_are_written_with() -> None:
         b'{"id":"Tick-5-2","source":"/bench","data":{"padding":"8ed1e20d9d50083a5a162ebde2'
         b'e70dc1f87e0ae89ef3e232c737d95f8dcb3012555b46cc0e733d84632cab35"}}'
     )
+
+
+@pytest.mark.parametrize(
+    ("parts", "hash"),
+    [
+        (["_FIRST_WORDS"], "a2aa1d76b2b94c03bb944c594cb2a7ad08204ed61908dc649e7f9d4e10ac0766"),
+        (["_WORDS"], "3005dfc639f98f29da5c27c1edf32aa3fe6fa69976e8c6415bf8bdf8238dc5d9"),
+        (["_TABLES", "_WORDS"], "4a98dcdd9ca65262cfc5ef58d372f61eb7a54c3f46383beb02c72e0e309da216"),
+    ],
+    ids=["first", "second", "third"],
+)
+def test_no_byte_of_a_dictionary_has_changed(parts: list[str], hash: str) -> None:
+    """One would make other bytes of stored values, without an error."""
+    dictionary = b"".join(getattr(stepwell_store.compression, part) for part in parts)
+    assert hashlib.sha256(dictionary).hexdigest() == hash
 
 
 @pytest.mark.parametrize("size", [2**30, 2**40, 2**62, 2**63 + 5, 2**64 - 1])

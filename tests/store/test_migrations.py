@@ -16,7 +16,7 @@ from stepwell_engine.loop import Engine
 from stepwell_interpreter.decide import timer_in
 from stepwell_schemas.instance import from_wire
 from stepwell_store import migrations
-from stepwell_store.compression import compressed, restored
+from stepwell_store.compression import MARK, compressed, restored
 from stepwell_store.errors import LayoutMismatch
 from stepwell_store.keys import LAYOUT_VERSION, Keys
 from stepwell_store.migrations import Step, migrate
@@ -200,6 +200,12 @@ def test_an_engine_goes_on_where_the_older_release_stopped(client: Redis, any_ke
         "lamp": ("succeeded", {"n": 9}), "valve": ("succeeded", {"n": 9}), "meter": ("succeeded", {"n": 2})
     }  # fmt: skip
     engine.drain()
+
+
+def test_what_an_older_release_cannot_read_has_a_version_of_its_own() -> None:
+    """A new mark of compressed values, or a new form of anything else, needs the next one."""
+    assert (LAYOUT_VERSION, MARK) == (5, b"\x03")
+    assert [step.to for step in migrations.STEPS] == list(range(2, LAYOUT_VERSION + 1))
 
 
 def test_a_dry_run_tells_what_would_change_and_changes_nothing(client: Redis, keys: Keys) -> None:

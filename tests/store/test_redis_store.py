@@ -6,6 +6,8 @@ from importlib.resources import files
 
 import pytest
 from redis import Redis
+from stepwell_store.commit_packing import LEDGER_SEPARATOR
+from stepwell_store.compression import MARK, compressed, compressed_small
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.errors import CorruptValue, LayoutMismatch, StoreUnavailable
 from stepwell_store.keys import LAYOUT_VERSION, Keys, is_known_key
@@ -36,6 +38,33 @@ def test_two_namespaces_do_not_meet(redis_store: RedisStore, server_url: str, na
     assert other.dead_letters(10, None) == ([], None)
     assert own(other).epoch == 1
     other.close()
+
+
+def test_what_is_written_over_lies_fast_and_what_stays_lies_small(
+    redis_store: RedisStore, client: Redis, namespace: str
+) -> None:
+    one, two = instance_json("i") + b" " * 200, instance_json("i", status="failed") + b" " * 200
+    texts = [
+        b'{"n":%d,"type":"TaskSucceeded","padding":"5b343d9afe11353c24212a64fe745ac2"}' % n * 3
+        for n in range(4)
+    ]
+    assert all(compressed(text)[:1] == MARK and compressed(text) != compressed_small(text) for text in texts)
+    owner = own(redis_store)
+    ledger, keys = [texts[0], texts[1]], Keys(namespace, redis_store.partitions)
+    index = [("i", "d", None, "running", NOW)]
+    owner.commit(
+        instances={"i": one}, index=index, history={"i": texts[:2]}, accumulated={"d": [(1, texts[2])]}
+    )
+    assert client.hget(keys.of(0, "instances"), "i") == compressed_small(one)
+    owner.commit(
+        instances={"i": two}, history={"i": texts[2:]}, accumulated={"d": [(2, texts[3])]}, ledger=ledger
+    )
+    assert client.hget(keys.of(0, "instances"), "i") == compressed(two)
+    assert client.lrange(keys.of(0, "history:i"), 0, -1) == [compressed_small(text) for text in texts]
+    events = [b"%d %b" % (n, compressed_small(texts[n + 1])) for n in (1, 2)]
+    assert client.lrange(keys.of(0, "events:d"), 0, -1) == events
+    [(_, fields)] = client.xrange(keys.of(0, "ledger"))  # type: ignore[misc]  # not an async client
+    assert fields == {b"e": compressed_small(LEDGER_SEPARATOR.join(ledger))}
 
 
 def test_a_store_is_opened_again_as_it_was(redis_store: RedisStore, server_url: str, namespace: str) -> None:
