@@ -21,7 +21,7 @@ from stepwell_engine.turn import Batch, Turn
 PUT_OFF_MS = 600_000
 """An alarm of an instance that cannot be read rings again after this time."""
 
-OF_TIMERS: Final = (SetTimer, ClearTimer)
+TIMER_COMMANDS: Final = (SetTimer, ClearTimer)
 """Written out there, they would be put together for each command of each step."""
 
 log = logging.getLogger("stepwell.engine")
@@ -63,7 +63,7 @@ def follow(turn: Turn, before: Instance, decision: Decision) -> None:
     """Set the alarms of the timers that a decision has set or cleared."""
     slots: dict[str, None] = {}
     for command in decision.commands:
-        if isinstance(command, OF_TIMERS):
+        if isinstance(command, TIMER_COMMANDS):
             slots[timer_slot(command.timer)] = None
     for slot in slots:
         _set(turn, slot, before, decision.instance)

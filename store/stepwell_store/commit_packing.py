@@ -46,10 +46,9 @@ def pack_commit(commit: Commit, keys: Keys) -> list[Argument]:
     _pack_list(arguments, commit.unreserved)
     _pack_numbers(arguments, commit.counters)
     _pack_tuples(arguments, [(keys.reply(channel), message) for channel, message in commit.replies])
-    if (
-        not set(map(type, arguments)) <= PACKED
-    ):  # the script would stop there, with half of the commit written
-        raise TypeError(f"a commit holds values of {set(map(type, arguments)) - PACKED}")
+    if foreign := set(map(type, arguments)) - PACKED:
+        # The script would stop there, with half of the commit written.
+        raise TypeError(f"a commit holds values of types that are not stored: {foreign}")
     return [*_head(commit, keys), *_pieces(arguments)]
 
 
