@@ -107,7 +107,9 @@ def decode_instance(id: str, raw: bytes) -> Instance:
 
 def _is_sound(instance: Instance) -> bool:
     """Whether the values that the engine itself reads have their types; `decide` reads the rest within a turn."""
-    deadline_ms = instance.deadline_ms
+    deadline_ms: Any = (
+        instance.deadline_ms
+    )  # of no type: compiled, one that is true would be looked at as a number
     if not (
         isinstance(instance.status, str)
         and isinstance(instance.definition, str)
