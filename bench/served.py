@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from redis import Redis
@@ -14,6 +15,9 @@ from stepwell_schemas.settings import Settings
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.open import open_redis, open_store
 from stepwell_store.protocol import Store
+
+_print_once = cache(print)
+"""For what several servers of one run have in common."""
 
 
 @contextmanager
@@ -24,12 +28,24 @@ def served(durability: str = "fsync", partitions: int = 16) -> Iterator[tuple[st
         url = server.start()
         store = open_store(Settings(store_url=url, partitions=partitions))
         redis = open_redis(url)
+        _print_once(f"server                     {server_and_allocator(redis)}")
         try:
             yield url, store, redis
         finally:
             store.close()
             redis.close()
             server.stop()
+
+
+def server_and_allocator(redis: Redis) -> str:
+    """Which server answers, and what it takes its memory from (Linux): much of its time depends on it."""
+    found = redis.info()
+    version = found.get("valkey_version", found["redis_version"])
+    allocator = found["mem_allocator"]
+    mapped = Path(f"/proc/{found['process_id']}/maps").read_text()
+    if "/libjemalloc" in mapped:
+        allocator += ", jemalloc in its place"
+    return f"{found.get('server_name', 'redis')} {version} ({allocator})"
 
 
 @contextmanager

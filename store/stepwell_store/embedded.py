@@ -7,7 +7,6 @@ same files, and a server that died leaves the folder free. It outlives the proce
 import fcntl
 import hashlib
 import os
-import platform
 import re
 import shutil
 import stat
@@ -27,6 +26,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from stepwell_store.errors import StoreUnavailable
+from stepwell_store.server_allocator import server_environment
 
 Durability = Literal["fsync", "everysec", "memory"]
 
@@ -36,14 +36,6 @@ POLL_SECONDS = 0.005
 OLDEST_VERSION = (7, 0)
 LONGEST_SOCKET_PATH = 100
 """Bytes; the systems' limits are 104 and 108 with the closing NUL."""
-
-OLDEST_GLIBC = (2, 30)
-"""Before it, a count as large as ours could overflow: https://sourceware.org/bugzilla/show_bug.cgi?id=24531."""
-
-_TUNABLES = "glibc.malloc.tcache_count=32000:glibc.malloc.tcache_max=512:glibc.malloc.mxfast=0"
-"""The bundled server takes its memory from the C library. A batch makes tens of thousands of small values that go with
-it, and by default some 7 freed ones of a size are set aside for the next: all others were sought all over the heap, up
-to half of the server's time. What it costs in memory: docs/decisions/0012-server-allocator.md."""
 
 _PERSISTENCE: dict[str, tuple[str, ...]] = {
     "fsync": ("--appendonly", "yes", "--appendfsync", "always", "--aof-use-rdb-preamble", "no"),
@@ -182,7 +174,8 @@ class EmbeddedServer:
             "--daemonize": "yes",
         }
         flat = [part for option in options.items() for part in option]
-        command = [str(find_server()), *flat, *_PERSISTENCE[self.durability]]
+        server = find_server()
+        command = [str(server), *flat, *_PERSISTENCE[self.durability]]
         started = subprocess.run(  # noqa: S603  (our own binary and options)
             command,
             pass_fds=(lock,),
@@ -191,7 +184,7 @@ class EmbeddedServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self.folder,
-            env=_environment(),
+            env=server_environment(server),
             check=False,
         )
         if started.returncode != 0:
@@ -239,21 +232,6 @@ class EmbeddedServer:
             return "it wrote no log"
         lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
         return f"{self.log_file} ends with: " + " | ".join(lines[-5:])
-
-
-def _environment() -> dict[str, str]:
-    """The server's, with the allocator set for it where that is the C library's and nobody else has set it."""
-    environment = dict(os.environ)
-    theirs = environment.get("GLIBC_TUNABLES")
-    if _glibc() < OLDEST_GLIBC or theirs == "" or "glibc.malloc." in (theirs or ""):
-        return environment
-    return environment | {"GLIBC_TUNABLES": f"{theirs}:{_TUNABLES}" if theirs else _TUNABLES}
-
-
-def _glibc() -> tuple[int, ...]:
-    """The version of the C library; empty where it is another one."""
-    name, version = platform.libc_ver()
-    return tuple(map(int, re.findall(r"\d+", version)[:2])) if name == "glibc" else ()
 
 
 def find_server() -> Path:

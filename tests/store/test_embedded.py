@@ -1,9 +1,7 @@
 """The embedded server: one per folder, found by all, and nothing acknowledged is lost when it is killed."""
 
 import os
-import platform
 import queue
-import re
 import signal
 import subprocess
 import sys
@@ -132,60 +130,6 @@ def test_durability_is_what_the_server_does(
     assert appendfsync is None or found["appendfsync"] == appendfsync
     assert found["maxmemory-policy"] == "noeviction"
     assert found["port"] == "0"
-
-
-needs_glibc = pytest.mark.skipif(embedded._glibc() < embedded.OLDEST_GLIBC, reason="another C library")
-
-
-@needs_glibc
-def test_the_allocator_knows_what_is_set_for_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    tunables = embedded._environment()["GLIBC_TUNABLES"]
-    found = re.search(r"\S+/ld[^/\s]*\.so\S*", Path("/proc/self/maps").read_text())
-    assert found is not None
-    listing = subprocess.run(
-        [found[0], "--list-tunables"],
-        env={"GLIBC_TUNABLES": tunables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if listing.returncode != 0:
-        pytest.skip("a C library that cannot list its settings (before 2.33)")
-    settings = dict(setting.split("=") for setting in tunables.split(":"))
-    for name, value in settings.items():
-        assert re.search(rf"^{re.escape(name)}: {int(value):#x} ", listing.stdout, re.MULTILINE), name
-    # More than 16 bits are listed, but not taken.
-    assert 1_000 < int(settings["glibc.malloc.tcache_count"]) < 2**16
-
-
-@needs_glibc
-def test_the_server_is_started_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    with started(tmp_path) as server:
-        assert b"\0GLIBC_TUNABLES=glibc.malloc." in b"\0" + Path(f"/proc/{server.pid}/environ").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("theirs", "is_ours_added"),
-    [("glibc.malloc.tcache_count=9", False), ("", False), ("glibc.rtld.nns=8", True)],
-)
-def test_the_users_own_setting_of_the_allocator_stays(
-    theirs: str, is_ours_added: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.30"))
-    monkeypatch.setenv("GLIBC_TUNABLES", theirs)
-    expected = f"{theirs}:{embedded._TUNABLES}" if is_ours_added else theirs
-    assert embedded._environment()["GLIBC_TUNABLES"] == expected
-
-
-@pytest.mark.parametrize("library", [("glibc", "2.29"), ("", ""), ("musl", "2.40")])
-def test_an_allocator_that_might_not_stand_it_is_left_alone(
-    library: tuple[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    monkeypatch.setattr(platform, "libc_ver", lambda: library)
-    assert "GLIBC_TUNABLES" not in embedded._environment()
 
 
 def test_an_unknown_durability_is_refused(tmp_path: Path) -> None:
