@@ -2,8 +2,9 @@
 
     python bench/waits.py [--waits 20000] [--full] [--keep 1]
 
-Prints bytes per wait (server and engine), matching and signalling at 1,000 waits and at all, processor time when
-idle, the time to take over after `kill -9` of the engine, and the lateness of timers that fall due at once.
+Prints bytes per wait (server and engine), matching and signalling at 1,000 waits (a system of their own) and at all,
+processor time when idle, the time to take over after `kill -9` of the engine, and the lateness of timers that fall due
+at once.
 """
 
 import argparse
@@ -11,6 +12,10 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
 
 import orjson
 from events import padding
@@ -88,19 +93,45 @@ def sleep(number: int) -> bytes:
     )
 
 
+@dataclass(frozen=True)
+class System:
+    """A server of its own and the one engine on it."""
+
+    url: str
+    store: Store
+    redis: Redis
+    engine: "subprocess.Popen[bytes]"
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Its processes by what they are."""
+        return {"engine": self.engine.pid, "server": int(self.redis.info("server")["process_id"])}
+
+
+@contextmanager
+def running(workflow: str) -> Iterator[System]:
+    """A system with this definition and the sleeper."""
+    with served() as (url, store, redis), engine_process(url) as engine:
+        publish(store, workflow, now_ms=0)
+        publish(store, SHORT, now_ms=0)
+        yield System(url, store, redis, engine)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--waits", type=int, default=20_000)
     parser.add_argument("--full", action="store_true", help="a million")
     parser.add_argument("--keep", type=int, help="events per device, the oldest dropped for each new one")
+    parser.add_argument("--rounds", type=int, default=5, help="of signals, each to either system")
     parser.add_argument("--quick", action="store_true", help="the default")
     options = parser.parse_args()
     waits = 1_000_000 if options.full else options.waits
-    with served() as (url, store, redis), engine_process(url) as engine:
-        publish(store, WORKFLOW if options.keep is None else keeping(options.keep), now_ms=0)
-        publish(store, SHORT, now_ms=0)
+    workflow = WORKFLOW if options.keep is None else keeping(options.keep)
+    with running(workflow) as few, running(workflow) as system:
+        store, redis, engine = system.store, system.redis, system.engine
+        open_waits(few.store, few.redis, 0, 1_000)
         open_waits(store, redis, 0, 1_000)
-        matching(store, redis, engine, 1_000)
+        matching(few, 1_000)
         before = memory(redis, engine)
         open_waits(store, redis, 1_000, waits)
         used, *resident = (
@@ -112,10 +143,11 @@ def main() -> None:
         )
         if options.keep is not None:  # what a device drops first is asked for by itself
             an_event_each(store, redis, 0, waits, "Tick", 10**6)
-        matching(store, redis, engine, waits)
-        idle(redis, engine)
+        matching(system, waits)
+        signals(few, system, waits, options.rounds)
+        idle(system)
         timers(store, redis, min(5_000, waits))
-        takeover(url, store, engine)
+        takeover(system)
         plain(redis, waits)
 
 
@@ -147,38 +179,50 @@ def an_event_each(store: Store, redis: Redis, first: int, last: int, kind: str, 
     wait_until(lambda: applied(store, redis) - before >= last - first, 600)
 
 
-def matching(store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", waits: int) -> None:
-    """Events at 1,000 a second over all devices, then many at once, each for another device."""
-    rewrite_log(redis)
+def matching(system: System, waits: int) -> None:
+    """Events at 1,000 a second over all devices."""
+    rewrite_log(system.redis)
     for when in ("right after the log was rewritten", "then", "then"):
-        taken = latencies(store, redis, 1_000, 3, devices=waits, make=event)
+        taken = latencies(system.store, system.redis, 1_000, 3, devices=waits, make=event)
         print(f"matching at {waits:>9,} waits   {percentiles(taken)}   (1,000 events/s, {when})")
-    for count in sorted({min(waits, 1_000), waits}):
-        signals(store, redis, engine, waits, count)
 
 
-def signals(
-    store: Store, redis: Redis, engine: "subprocess.Popen[bytes]", waits: int, among: int, rounds: int = 3
-) -> None:
-    """`AT_ONCE` events, for so many of the waits in turn; several rounds, since a few seconds tell little."""
-    pids = _pids(redis, engine)
-    rates: list[float] = []
-    spent = {name: processor_seconds(pid) for name, pid in pids.items()}
+def signals(few: System, many: System, waits: int, rounds: int) -> None:
+    """Many events at once to a thousand waits, to a thousand of many, and to any of those.
+
+    In turn, since the speed of a shared host changes by the minute, and several times, as a few seconds tell little.
+    """
+    cases = {
+        "1,000 waits": (few, min(waits, 1_000)),
+        f"{waits:,} waits, 1,000 of them": (many, min(waits, 1_000)),
+        f"{waits:,} waits, any": (many, waits),
+    }
+    figures: dict[str, list[tuple[float, float, float]]] = {case: [] for case in cases}
     for number in range(rounds):
-        bodies = [
-            event((n * 7_919 + number * 104_729) % among, time.time_ns(), "Tick") for n in range(AT_ONCE)
-        ]
-        before, started = applied(store, redis), time.perf_counter()
-        for start in range(0, len(bodies), 500):
-            store.append_events(bodies[start : start + 500])
-        wait_until(lambda before=before: applied(store, redis) - before >= AT_ONCE, 300)  # type: ignore[misc]
-        rates.append(AT_ONCE / (time.perf_counter() - started))
-    each = ", ".join(
-        f"{name} {(processor_seconds(pid) - spent[name]) / (rounds * AT_ONCE) * 1e6:.0f} us"
-        for name, pid in pids.items()
-    )
-    shown = " ".join(f"{rate:,.0f}" for rate in rates)
-    print(f"signals at {waits:>10,} waits   {shown} /s, to {among:,} of them   ({each} each)")
+        # Every other time backwards, so that none always comes after the same other.
+        for case in list(cases)[:: -1 if number % 2 else 1]:
+            figures[case].append(signalled(*cases[case], number))
+    base = median(rate for rate, _, _ in figures["1,000 waits"])
+    for case, taken in figures.items():
+        rates, engine, server = zip(*taken, strict=True)
+        spread = f"{min(rates):,.0f} to {max(rates):,.0f} in {rounds} rounds"
+        print(
+            f"signals to {case:<30} {median(rates):,.0f} /s ({spread}; {median(rates) / base:.2f} of the first), "
+            f"engine {median(engine):.0f} us, server {median(server):.0f} us"
+        )
+
+
+def signalled(system: System, among: int, number: int) -> tuple[float, float, float]:
+    """`AT_ONCE` events, for so many of the waits in turn: per second, and the engine's and the server's us for each."""
+    bodies = [event((n * 7_919 + number * 104_729) % among, time.time_ns(), "Tick") for n in range(AT_ONCE)]
+    spent = {name: processor_seconds(pid) for name, pid in system.pids.items()}
+    before, started = applied(system.store, system.redis), time.perf_counter()
+    for start in range(0, len(bodies), 500):
+        system.store.append_events(bodies[start : start + 500])
+    wait_until(lambda: applied(system.store, system.redis) - before >= AT_ONCE, 300)
+    rate = AT_ONCE / (time.perf_counter() - started)
+    each = {name: (processor_seconds(pid) - spent[name]) / AT_ONCE * 1e6 for name, pid in system.pids.items()}
+    return rate, each["engine"], each["server"]
 
 
 def plain(redis: Redis, waits: int) -> None:
@@ -201,12 +245,8 @@ def plain(redis: Redis, waits: int) -> None:
         print(f"plain GET and SET          {each:.1f} us of the server, among {among:,} values of 240 bytes")
 
 
-def _pids(redis: Redis, engine: "subprocess.Popen[bytes]") -> dict[str, int]:
-    return {"engine": engine.pid, "server": int(redis.info("server")["process_id"])}
-
-
-def idle(redis: Redis, engine: "subprocess.Popen[bytes]", seconds: float = 5) -> None:
-    pids = _pids(redis, engine)
+def idle(system: System, seconds: float = 5) -> None:
+    pids = system.pids
     before = {name: processor_seconds(pid) for name, pid in pids.items()}
     time.sleep(seconds)
     shares = {name: (processor_seconds(pid) - before[name]) / seconds for name, pid in pids.items()}
@@ -237,13 +277,14 @@ def _ended(redis: Redis, store: Store) -> int:
     return sum(int(redis.zcard(key)) for key in keys)
 
 
-def takeover(url: str, store: Store, engine: "subprocess.Popen[bytes]") -> None:
+def takeover(system: System) -> None:
     """From `kill -9` of the only engine to the next one's first commit; the other engine is there already."""
-    with engine_process(url):
+    store = system.store
+    with engine_process(system.url):
         time.sleep(2)
         before = {number: store.partition_info(number).revision for number in range(store.partitions)}
         store.append_events([event(device, 10**7, "Tick") for device in range(200)])
-        os.kill(engine.pid, signal.SIGKILL)
+        os.kill(system.engine.pid, signal.SIGKILL)
         started = time.perf_counter()
         bodies = [event(device, 10**7 + 1, "Tick") for device in range(1_000)]
         store.append_events(bodies)
