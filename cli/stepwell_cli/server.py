@@ -18,6 +18,8 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_SECONDS = 30.0
 MAX_WAITS = 20
 MAX_WAIT_SECONDS = 30.0
+OF_THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
+"""Hosts that no proxy of the environment leads to."""
 
 
 class Server:
@@ -27,7 +29,12 @@ class Server:
         self.url = (url or _local_url(data_dir) or DEFAULT_URL).rstrip("/")
         headers = {"X-Actor": _user_name()} | ({"Authorization": f"Bearer {key}"} if key else {})
         try:
-            self._client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_SECONDS)
+            self._client = httpx.Client(
+                base_url=self.url,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                mounts={f"all://{host}": None for host in OF_THIS_MACHINE},
+            )
         except (httpx.InvalidURL, ValueError) as error:
             raise UsageError(f"{self.url!r} is not the address of a server: {error}") from None
 

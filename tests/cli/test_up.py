@@ -5,11 +5,13 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_world import Up, eventually, is_alive, run, start_up
+from stepwell_cli import tree
 from stepwell_cli.runfile import read_run_file
 from stepwell_store.embedded import EmbeddedServer
 
@@ -56,6 +58,48 @@ def test_commands_of_the_folder_find_a_tree_that_keeps_its_data_elsewhere(
     found = eventually(lambda: read_run_file(Path(".stepwell")), "the note is there")
     assert found.url == url
     assert run("activities").exit_code == 0
+
+
+def test_a_proxy_of_the_environment_does_not_come_between(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+    up = start_up(folder, "--workers", "0")
+    try:
+        url = up.running.url
+        assert run("activities", "--url", url).exit_code == 0
+        assert run("activities", "--url", url.replace("127.0.0.1", "localhost")).exit_code == 0
+        assert run("activities", "--url", "http://engine.example:8080").exit_code != 0
+    finally:
+        up.end()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.0 404 Not Found\r\n\r\n<h1>Not Found</h1>",
+        b"HTTP/1.0 503 Busy\r\n\r\n[]",
+        b'HTTP/1.0 503 Busy\r\n\r\n{"checks": 3}',
+        b'HTTP/1.0 503 Busy\r\n\r\n{"checks": {}}',
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+    ],
+)
+def test_what_answers_in_place_of_the_api_is_told(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        served = pool.submit(serve)
+        told = tree._missing(f"http://127.0.0.1:{server.getsockname()[1]}")
+        served.result()
+    assert "answer" in told
 
 
 def test_when_the_supervisor_is_killed_its_children_end_by_themselves(up: Up) -> None:
