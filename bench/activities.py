@@ -17,6 +17,7 @@ from typing import Any
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
+from served import print_server
 from stepwell_activities.decorator import activity
 from stepwell_activities.job import run_attempt
 from stepwell_activities.registry import Registry
@@ -54,6 +55,7 @@ def main() -> None:
 def measure(url: str, count: int, durability: str) -> None:
     """All figures on one server."""
     connection = open_redis(url)
+    print_server(connection)
     settings = Settings(store_url=url, namespace="bench", worker_lease_seconds=10)
     pop = raw_pops(connection, count)
     stock = stock_worker(connection, max(200, count // 10))

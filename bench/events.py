@@ -17,6 +17,7 @@ from pathlib import Path
 
 import orjson
 from redis import Redis
+from served import print_server
 from stepwell_engine.catalog import publish
 from stepwell_engine.collecting import calm_collector
 from stepwell_engine.dispatch import RqDispatcher
@@ -137,6 +138,7 @@ def run(url: str, options: argparse.Namespace) -> None:
     settings = Settings(store_url=url)
     store = open_store(settings)
     redis = open_redis(url)
+    print_server(redis)
     calm_collector()
     publish(store, WORKFLOW.replace("maxEvents: 100000", f"maxEvents: {options.keep or 100_000}"), now_ms=0)
     engine = Engine(store, RqDispatcher(redis, "stepwell"), "bench", lease_ms=60_000)

@@ -19,7 +19,7 @@ from typing import cast
 import orjson
 import uvloop
 from redis import Redis
-from served import peak_bytes, processor_seconds
+from served import peak_bytes, print_server, processor_seconds
 from stepwell_api.serve import serve
 from stepwell_schemas.settings import Settings
 from stepwell_store.embedded import EmbeddedServer
@@ -156,7 +156,9 @@ def main() -> None:
         api.start()
         theirs.close()  # so that an API that ends before it has begun is noticed
         try:
-            measure(arguments, open_redis(server.url), int(ours.recv().rpartition(":")[2]), api.pid or 0)
+            redis = open_redis(server.url)
+            print_server(redis)
+            measure(arguments, redis, int(ours.recv().rpartition(":")[2]), api.pid or 0)
         finally:
             api.terminate()
             api.join(15)

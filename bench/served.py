@@ -16,9 +16,6 @@ from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.open import open_redis, open_store
 from stepwell_store.protocol import Store
 
-_print_once = cache(print)
-"""For what several servers of one run have in common."""
-
 
 @contextmanager
 def served(durability: str = "fsync", partitions: int = 16) -> Iterator[tuple[str, Store, Redis]]:
@@ -28,7 +25,7 @@ def served(durability: str = "fsync", partitions: int = 16) -> Iterator[tuple[st
         url = server.start()
         store = open_store(Settings(store_url=url, partitions=partitions))
         redis = open_redis(url)
-        _print_once(f"server                     {server_and_allocator(redis)}")
+        print_server(redis)
         try:
             yield url, store, redis
         finally:
@@ -37,15 +34,19 @@ def served(durability: str = "fsync", partitions: int = 16) -> Iterator[tuple[st
             server.stop()
 
 
-def server_and_allocator(redis: Redis) -> str:
-    """Which server answers, and what it takes its memory from (Linux): much of its time depends on it."""
+_print_once = cache(print)
+"""For what several servers of one run have in common."""
+
+
+def print_server(redis: Redis) -> None:
+    """Say which server answers, and what it takes its memory from: much of its time depends on it."""
     found = redis.info()
     version = found.get("valkey_version", found["redis_version"])
     allocator = found["mem_allocator"]
-    mapped = Path(f"/proc/{found['process_id']}/maps").read_text()
-    if "/libjemalloc" in mapped:
-        allocator += ", jemalloc in its place"
-    return f"{found.get('server_name', 'redis')} {version} ({allocator})"
+    maps = Path(f"/proc/{found['process_id']}/maps")
+    if allocator == "libc" and maps.exists() and "/libjemalloc" in maps.read_text():
+        allocator = "jemalloc in place of libc"
+    _print_once(f"server                     {found.get('server_name', 'redis')} {version} ({allocator})")
 
 
 @contextmanager

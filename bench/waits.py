@@ -35,6 +35,7 @@ from stepwell_engine.catalog import publish
 from stepwell_store.protocol import Store
 
 AT_ONCE = 30_000
+FEW = 1_000
 
 WORKFLOW = """
 id: listener
@@ -93,7 +94,7 @@ def sleep(number: int) -> bytes:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class System:
     """A server of its own and the one engine on it."""
 
@@ -122,20 +123,22 @@ def main() -> None:
     parser.add_argument("--waits", type=int, default=20_000)
     parser.add_argument("--full", action="store_true", help="a million")
     parser.add_argument("--keep", type=int, help="events per device, the oldest dropped for each new one")
-    parser.add_argument("--rounds", type=int, default=5, help="of signals, each to either system")
+    parser.add_argument("--rounds", type=int, default=5, help="of signals to few, some and all waits")
     parser.add_argument("--quick", action="store_true", help="the default")
     options = parser.parse_args()
     waits = 1_000_000 if options.full else options.waits
+    if waits <= FEW or options.rounds < 1:
+        parser.error(f"it takes more than {FEW:,} waits and at least one round")
     workflow = WORKFLOW if options.keep is None else keeping(options.keep)
     with running(workflow) as few, running(workflow) as system:
         store, redis, engine = system.store, system.redis, system.engine
-        open_waits(few.store, few.redis, 0, 1_000)
-        open_waits(store, redis, 0, 1_000)
-        matching(few, 1_000)
+        open_waits(few.store, few.redis, 0, FEW)
+        open_waits(store, redis, 0, FEW)
+        matching(few, FEW)
         before = memory(redis, engine)
-        open_waits(store, redis, 1_000, waits)
+        open_waits(store, redis, FEW, waits)
         used, *resident = (
-            (now - then) / (waits - 1_000) for now, then in zip(memory(redis, engine), before, strict=True)
+            (now - then) / (waits - FEW) for now, then in zip(memory(redis, engine), before, strict=True)
         )
         print(
             f"a wait with its timer      {used:,.0f} bytes in the server, which holds {resident[0]:,.0f} for it; "
@@ -193,8 +196,8 @@ def signals(few: System, many: System, waits: int, rounds: int) -> None:
     In turn, since the speed of a shared host changes by the minute, and several times, as a few seconds tell little.
     """
     cases = {
-        "1,000 waits": (few, min(waits, 1_000)),
-        f"{waits:,} waits, 1,000 of them": (many, min(waits, 1_000)),
+        f"{FEW:,} waits": (few, FEW),
+        f"{waits:,} waits, {FEW:,} of them": (many, FEW),
         f"{waits:,} waits, any": (many, waits),
     }
     figures: dict[str, list[tuple[float, float, float]]] = {case: [] for case in cases}
@@ -202,7 +205,7 @@ def signals(few: System, many: System, waits: int, rounds: int) -> None:
         # Every other time backwards, so that none always comes after the same other.
         for case in list(cases)[:: -1 if number % 2 else 1]:
             figures[case].append(signalled(*cases[case], number))
-    base = median(rate for rate, _, _ in figures["1,000 waits"])
+    base = median(rate for rate, _, _ in figures[f"{FEW:,} waits"])
     for case, taken in figures.items():
         rates, engine, server = zip(*taken, strict=True)
         spread = f"{min(rates):,.0f} to {max(rates):,.0f} in {rounds} rounds"

@@ -20,6 +20,7 @@ import orjson
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
+from served import print_server
 from stepwell_engine.catalog import publish
 from stepwell_schemas.settings import Settings
 from stepwell_store.embedded import EmbeddedServer
@@ -170,6 +171,7 @@ def run(url: str, options: argparse.Namespace, folder: Path) -> None:
         publish(store, WORKFLOW, now_ms=0)
         throughput(store, 50, "warm")
         redis = open_redis(url)
+        print_server(redis)
         rq_rate = stock_rq(redis, 600)
         names = {"server": int(redis.info("server")["process_id"]), "engine": processes[0].pid}
         names |= {f"worker {number}": process.pid for number, process in enumerate(processes[1:], 1)}

@@ -9,10 +9,10 @@ import math
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from stepwell_schemas.hosts import is_loopback
 from stepwell_schemas.settings import Settings
 
 from stepwell_api.access import SCOPE_KEY, Caller, KeyRing
@@ -26,14 +26,6 @@ TOO_LATE = (
 )
 LATER = {"retry-after": "5"}
 UNLIMITED = ("/health/live", "/health/ready")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine only."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower().rstrip(".") in ("localhost", "localhost.localdomain")
 
 
 class Gate:

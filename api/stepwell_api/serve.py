@@ -12,13 +12,13 @@ from types import FrameType
 
 import orjson
 import uvicorn
+from stepwell_schemas.hosts import is_loopback
 from stepwell_schemas.settings import Settings
 from stepwell_store.open import open_store
 from stepwell_store.protocol import Store
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from stepwell_api.app import create_app
-from stepwell_api.gate import is_loopback
 from stepwell_api.problems import MEDIA_TYPE
 
 log = logging.getLogger("stepwell.api")

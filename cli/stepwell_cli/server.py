@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from stepwell_schemas.hosts import is_loopback
 
 from stepwell_cli.command import settings_with
 from stepwell_cli.failures import CommandFailed, NotFound, Unreachable, UsageError
@@ -18,25 +19,36 @@ DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_SECONDS = 30.0
 MAX_WAITS = 20
 MAX_WAIT_SECONDS = 30.0
-OF_THIS_MACHINE = ("127.0.0.1", "localhost", "[::1]")
-"""Hosts that no proxy of the environment leads to."""
 
 
 class Server:
     """A connection to one Stepwell API."""
 
     def __init__(self, url: str | None = None, key: str | None = None, data_dir: Path | None = None) -> None:
-        self.url = (url or _local_url(data_dir) or DEFAULT_URL).rstrip("/")
+        """Without a URL, the server that runs on the data folder, else the usual address. Raises UsageError.
+
+        No proxy of the environment comes between this machine and itself.
+        """
+        running = None if url else _local_url(data_dir)
+        self.url = (url or running or DEFAULT_URL).rstrip("/")
         headers = {"X-Actor": _user_name()} | ({"Authorization": f"Bearer {key}"} if key else {})
+        try:
+            host = httpx.URL(self.url).host
+        except (httpx.InvalidURL, ValueError) as error:
+            raise UsageError(f"{self.url!r} is not the address of a server: {error}") from None
         try:
             self._client = httpx.Client(
                 base_url=self.url,
                 headers=headers,
                 timeout=TIMEOUT_SECONDS,
-                mounts={f"all://{host}": None for host in OF_THIS_MACHINE},
+                verify=httpx.create_ssl_context(),  # with the environment's certificates, whatever its proxies
+                trust_env=not (running or is_loopback(host)),
             )
-        except (httpx.InvalidURL, ValueError) as error:
-            raise UsageError(f"{self.url!r} is not the address of a server: {error}") from None
+        except (httpx.InvalidURL, ValueError, ImportError) as error:
+            raise UsageError(
+                f"a proxy that the environment names cannot be used: {error}",
+                ["Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or name the server's host in NO_PROXY."],
+            ) from None
 
     def __enter__(self) -> "Server":
         return self

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import orjson
 from redis import Redis
+from stepwell_schemas.hosts import local_url
 from stepwell_schemas.settings import Settings
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.open import open_redis, queue_url
@@ -26,6 +27,9 @@ from stepwell_cli.supervisor import ChildPlan, Supervisor
 START_SECONDS = 30.0
 LOOK_SECONDS = 0.05
 ANSWER_SECONDS = 2.0
+"""Without a byte."""
+LONGEST_ANSWER = 65_536
+SHOWN_OF_ANSWER = 200
 WORKERS_KEY = "rq:workers"
 """RQ's set of workers; the names of ours hold their process id."""
 FIRST, THEN, LAST = 0, 1, 2
@@ -47,7 +51,7 @@ def run_tree(
     settings = settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
     with _only_one(settings.data_dir), contextlib.ExitStack() as cleanup:
         settings = settings.model_copy(update={"api_port": _free_port(settings)})
-        url = _url(settings)
+        url = local_url(settings.api_host, settings.api_port)
         with Supervisor(log_dir=Path(log_dir) if log_dir else None) as supervisor:
             if settings.store_url is None:
                 server = EmbeddedServer(settings.data_dir, settings.durability)
@@ -118,13 +122,6 @@ def _free_port(settings: Settings) -> int:
         ) from None
 
 
-def _url(settings: Settings) -> str:
-    """An address on which this machine reaches the API."""
-    host = settings.api_host.strip("[]")
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound to
-    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
-
-
 def _await_ready(supervisor: Supervisor, settings: Settings, url: str) -> bool:
     """Whether everything works; False when we were told to stop meanwhile. A child that dies now is a failure."""
     until = time.monotonic() + START_SECONDS
@@ -148,27 +145,30 @@ def _await_ready(supervisor: Supervisor, settings: Settings, url: str) -> bool:
 def _missing(url: str) -> str:
     """What the API says is not there yet; empty when all is.
 
-    Asked without httpx, which takes a fifth of a second to load, and without the proxies of the environment: the API
-    is on this machine.
+    Asked without httpx, which takes a while to load, and without the proxies of the environment: the API is on this
+    machine.
     """
     address = urlsplit(url)
     connection = HTTPConnection(address.hostname or "", address.port, timeout=ANSWER_SECONDS)
     try:
         connection.request("GET", "/health/ready")
         ready = connection.getresponse()
-        document = ready.read()
-    except (OSError, HTTPException) as error:
+        document = b"" if ready.status == HTTPStatus.OK else ready.read(LONGEST_ANSWER)
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: for a chunk of a negative size
         return f"the API does not answer ({type(error).__name__})"
     finally:
         connection.close()
     if ready.status == HTTPStatus.OK:
         return ""
     try:
-        checks = orjson.loads(document)["checks"].items()
+        missing = [
+            f"{name}: {text}" for name, text in orjson.loads(document)["checks"].items() if text != "ok"
+        ]
     except (ValueError, KeyError, TypeError, AttributeError):
-        return f"something else than the API answers at {url}: {document[:200].decode(errors='replace')}"
-    missing = [f"{name}: {text}" for name, text in checks if text != "ok"]
-    return "; ".join(missing) or f"the API answers with status {ready.status}"
+        missing = []
+    return "; ".join(missing) or (
+        f"{url} answers with status {ready.status}: {document[:SHOWN_OF_ANSWER].decode(errors='replace')}"
+    )
 
 
 def _missing_workers(queue: Redis, processes: Mapping[str, int]) -> str:

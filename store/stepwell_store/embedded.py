@@ -184,7 +184,7 @@ class EmbeddedServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self.folder,
-            env=server_environment(server),
+            env=server_environment(server, self.folder),
             check=False,
         )
         if started.returncode != 0:

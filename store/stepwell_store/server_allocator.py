@@ -21,11 +21,17 @@ OLDEST_GLIBC = (2, 30)
 TUNABLES = "glibc.malloc.tcache_count=32000:glibc.malloc.tcache_max=512:glibc.malloc.mxfast=0"
 """So many freed values of each small size are set aside for the next instead of the usual 7 or so."""
 
+PROOF = "Begin jemalloc statistics"
+"""What jemalloc writes to stderr as the program ends, where `_STATISTICS` ask for it: no loader's silence is one."""
+
+_STATISTICS = "stats_print:true,stats_print_opts:gmdablxe"
+"""Its statistics without all that can be left out of them."""
+
 SECONDS_TO_ANSWER = 10
 
 
-def server_environment(server: Path) -> dict[str, str]:
-    """Our environment with an allocator for this server, as far as its user has not chosen one there.
+def server_environment(server: Path, folder: Path) -> dict[str, str]:
+    """Our environment with an allocator for this server in its folder, as far as its user has not chosen one there.
 
     What `LD_PRELOAD` says stays, also where it is empty; so does what `GLIBC_TUNABLES` says of `glibc.malloc`. Where
     that is there and empty, nothing is set at all.
@@ -34,17 +40,17 @@ def server_environment(server: Path) -> dict[str, str]:
     theirs = environment.get("GLIBC_TUNABLES")
     if theirs == "" or "glibc.malloc." in (theirs or ""):
         return environment
-    if "LD_PRELOAD" not in environment and _runs_with_jemalloc(server):
+    if "LD_PRELOAD" not in environment and _runs_with_jemalloc(server, folder):
         return environment | {"LD_PRELOAD": JEMALLOC}
     if _glibc() < OLDEST_GLIBC:
         return environment
     return environment | {"GLIBC_TUNABLES": f"{theirs}:{TUNABLES}" if theirs else TUNABLES}
 
 
-def _runs_with_jemalloc(server: Path) -> bool:
+def _runs_with_jemalloc(server: Path, folder: Path) -> bool:
     """Whether this server takes its memory from the C library and starts with jemalloc in its place.
 
-    The loader complains about a library that it does not find and goes on; one built for another machine or another
+    A loader that finds no such library goes on without it, some without a word; a jemalloc that is built for another
     page size keeps the program from starting.
     """
     if sys.platform != "linux":
@@ -52,7 +58,9 @@ def _runs_with_jemalloc(server: Path) -> bool:
     try:
         shown = subprocess.run(  # noqa: S603  (the server that is about to be started)
             [str(server), "--version"],
-            env=os.environ | {"LD_PRELOAD": JEMALLOC},
+            env=os.environ | {"LD_PRELOAD": JEMALLOC, "MALLOC_CONF": _STATISTICS},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
@@ -61,7 +69,7 @@ def _runs_with_jemalloc(server: Path) -> bool:
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return shown.returncode == 0 and not shown.stderr and "malloc=libc" in shown.stdout
+    return shown.returncode == 0 and PROOF in shown.stderr and "malloc=libc" in shown.stdout
 
 
 def _glibc() -> tuple[int, ...]:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from api_world import Api, api, at_door, cloud_event
 from stepwell_api.access import GRANTS, RIGHTS
-from stepwell_api.gate import is_loopback
 from stepwell_api.rate import TokenBuckets
+from stepwell_schemas.hosts import is_loopback
 
 KEYS = {"a-key": "admin", "o-key": "operator", "p-key": "publisher", "r-key": "reader"}
 

@@ -4,15 +4,17 @@ import os
 import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_world import Up, eventually, is_alive, run, start_up
 from stepwell_cli import tree
-from stepwell_cli.runfile import read_run_file
+from stepwell_cli.runfile import read_run_file, write_run_file
 from stepwell_store.embedded import EmbeddedServer
 
 
@@ -60,35 +62,76 @@ def test_commands_of_the_folder_find_a_tree_that_keeps_its_data_elsewhere(
     assert run("activities").exit_code == 0
 
 
+class Proxy:
+    """A proxy that refuses, and notes what it was asked for."""
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._server.getsockname()[1]}"
+        self.asked: list[str] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            connection, _ = self._server.accept()
+            with connection:
+                self.asked.append(connection.recv(65_536).decode().split("\r\n")[0])
+                connection.sendall(b"HTTP/1.0 502 Bad Gateway\r\n\r\n")
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5h", "unheard-of"])
 def test_a_proxy_of_the_environment_does_not_come_between(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    scheme: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        port = nobody.getsockname()[1]
+    proxy = Proxy()
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{port}")
+        monkeypatch.setenv(name, f"{scheme}://{proxy.address}")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
     up = start_up(folder, "--workers", "0")
     try:
         url = up.running.url
-        assert run("activities", "--url", url).exit_code == 0
-        assert run("activities", "--url", url.replace("127.0.0.1", "localhost")).exit_code == 0
-        assert run("activities", "--url", "http://engine.example:8080").exit_code != 0
+        for host in ("127.0.0.1", "LOCALHOST"):
+            ran = run("activities", "--url", url.replace("127.0.0.1", host))
+            assert ran.exit_code == 0, ran.stderr
+        for nobody in ("127.0.0.2", "[::1]"):
+            ran = run("activities", "--url", url.replace("127.0.0.1", nobody))
+            assert "No server answers at" in ran.stderr
+        monkeypatch.chdir(folder.parent)
+        write_run_file(Path(".stepwell"), replace(up.running, url="http://this-very-machine.example:1"))
+        assert "No server answers at http://this-very-machine.example:1" in run("activities").stderr
+        assert proxy.asked == []
+        ran = run("activities", "--url", "http://engine.example:8080")
+        if scheme == "http":
+            assert proxy.asked == ["GET http://engine.example:8080/activities HTTP/1.1"]
+        else:
+            assert ran.exit_code == 2
+            assert "a proxy that the environment names cannot be used" in ran.stderr
     finally:
         up.end()
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "told"),
     [
-        b"HTTP/1.0 404 Not Found\r\n\r\n<h1>Not Found</h1>",
-        b"HTTP/1.0 503 Busy\r\n\r\n[]",
-        b'HTTP/1.0 503 Busy\r\n\r\n{"checks": 3}',
-        b'HTTP/1.0 503 Busy\r\n\r\n{"checks": {}}',
-        b"SSH-2.0-OpenSSH_9.2\r\n",
+        (b"HTTP/1.0 404 Not Found\r\n\r\n<h1>\xff</h1>", "answers with status 404: <h1>\ufffd</h1>"),
+        (
+            b'HTTP/1.0 500 Broken\r\n\r\n{"title": "internal"}',
+            'answers with status 500: {"title": "internal"}',
+        ),
+        (b"HTTP/1.0 503 Busy\r\n\r\n[]", "answers with status 503: []"),
+        (b'HTTP/1.0 503 Busy\r\n\r\n{"checks": 3}', 'answers with status 503: {"checks": 3}'),
+        (b'HTTP/1.0 503 Busy\r\n\r\n{"checks": {}}', 'answers with status 503: {"checks": {}}'),
+        (b'HTTP/1.0 503 Busy\r\n\r\n{"checks": {"store": "ok", "engine": "none runs"}}', "engine: none runs"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "the API does not answer (BadStatusLine)"),
+        (b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n", "the API does not answer ("),
+        (b"", "the API does not answer (RemoteDisconnected)"),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\n", ""),
     ],
 )
-def test_what_answers_in_place_of_the_api_is_told(answer: bytes) -> None:
+def test_what_the_api_or_another_answers_while_it_starts_is_told(answer: bytes, told: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor() as pool:
+        server.settimeout(10)
 
         def serve() -> None:
             connection, _ = server.accept()
@@ -96,10 +139,20 @@ def test_what_answers_in_place_of_the_api_is_told(answer: bytes) -> None:
                 connection.recv(65_536)
                 connection.sendall(answer)
 
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
         served = pool.submit(serve)
-        told = tree._missing(f"http://127.0.0.1:{server.getsockname()[1]}")
+        found = tree._missing(url)
         served.result()
-    assert "answer" in told
+    assert found.removeprefix(f"{url} ").startswith(told)
+    assert bool(found) == bool(told)
+
+
+def test_an_api_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "ANSWER_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert tree._missing(f"http://127.0.0.1:{server.getsockname()[1]}") == (
+            "the API does not answer (TimeoutError)"
+        )
 
 
 def test_when_the_supervisor_is_killed_its_children_end_by_themselves(up: Up) -> None:

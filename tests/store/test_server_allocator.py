@@ -1,22 +1,22 @@
 """The embedded server's allocator: jemalloc where it can be had, else glibc's with settings; what users set stays."""
 
+import ctypes.util
 import platform
 import re
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from stepwell_store import server_allocator
+from stepwell_store import embedded, server_allocator
 from stepwell_store.embedded import EmbeddedServer, find_server
 from stepwell_store.open import open_redis
 from stepwell_store.server_allocator import TUNABLES, server_environment
 
-NOWHERE = "libjemalloc-that-nobody-has.so.2"
-ALWAYS_THERE = "libresolv.so.2"
-"""A part of glibc that the server does not load by itself: stands for jemalloc, which not every machine has."""
+LIBC = 'echo "Valkey server v=9.1.2 malloc=libc"'
+PROVEN = 'test -z "$LD_PRELOAD" || echo "___ Begin jemalloc statistics ___" >&2'
+"""What a server says of its version, and what it ends with where jemalloc serves it."""
 
 needs_glibc = pytest.mark.skipif(
     server_allocator._glibc() < server_allocator.OLDEST_GLIBC, reason="another C library"
@@ -25,124 +25,139 @@ needs_glibc = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def _nothing_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    """Nobody has set an allocator, and the library that is preloaded exists on every machine and does nothing."""
+    for name in ("GLIBC_TUNABLES", "LD_PRELOAD", "MALLOC_CONF"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(server_allocator, "JEMALLOC", "libm.so.6")
 
 
-@contextmanager
-def started(folder: Path) -> Iterator[int]:
-    """The process of a server in this folder."""
-    server = EmbeddedServer(folder, "memory")
-    try:
-        server.start()
-        assert server.pid is not None
-        yield server.pid
-    finally:
-        server.stop()
-
-
-def a_program(folder: Path, body: str) -> Path:
+def a_program(folder: Path, *lines: str) -> Path:
     program = folder / "valkey-server"
-    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.write_text("\n".join(["#!/bin/sh", *lines, ""]))
     program.chmod(0o755)
     return program
 
 
+def started_with(folder: Path, monkeypatch: pytest.MonkeyPatch, *when_asked: str) -> dict[str, str]:
+    """What the embedded server finds in its environment, if it is a program that answers so for its version."""
+    noted = folder / "environment"
+    program = a_program(
+        folder,
+        f'if test "$1" = --version; then {"; ".join(when_asked)}; exit; fi',
+        f'env > "{noted}"',
+        f'exec "{find_server()}" "$@"',
+    )
+    monkeypatch.setattr(embedded, "find_server", lambda: program)
+    server = EmbeddedServer(folder / "data", "memory")
+    try:
+        server.start()
+        assert server.pid is not None
+    finally:
+        server.stop()
+    return dict(line.split("=", 1) for line in noted.read_text().splitlines() if "=" in line)
+
+
 @needs_glibc
-def test_jemalloc_is_given_to_the_server_where_the_machine_has_it(
+def test_jemalloc_is_given_to_the_server_that_was_seen_to_run_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with started(tmp_path / "without") as pid:
-        assert ALWAYS_THERE not in Path(f"/proc/{pid}/maps").read_text()
-    monkeypatch.setattr(server_allocator, "JEMALLOC", ALWAYS_THERE)
-    with started(tmp_path / "with") as pid:
-        assert ALWAYS_THERE in Path(f"/proc/{pid}/maps").read_text()
-        assert b"GLIBC_TUNABLES" not in Path(f"/proc/{pid}/environ").read_bytes()
-
-
-def test_jemalloc_itself_serves_where_it_is_installed(tmp_path: Path) -> None:
-    if server_environment(find_server()).get("LD_PRELOAD") != server_allocator.JEMALLOC:
-        pytest.skip("no jemalloc on this machine")
-    with started(tmp_path) as pid:
-        assert "libjemalloc" in Path(f"/proc/{pid}/maps").read_text()
-        with open_redis(EmbeddedServer(tmp_path, "memory").url) as client:
-            client.set("a", "b" * 1_000_000)
-            client.bgsave()
-            deadline = time.monotonic() + 30
-            while (found := client.info("persistence"))["rdb_bgsave_in_progress"]:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            assert found["rdb_last_bgsave_status"] == "ok"
+    environment = started_with(tmp_path, monkeypatch, LIBC, PROVEN)
+    assert environment["LD_PRELOAD"] == "libm.so.6"
+    assert "GLIBC_TUNABLES" not in environment
+    assert "MALLOC_CONF" not in environment
 
 
 @needs_glibc
 def test_without_it_the_server_is_started_with_settings_of_glibc(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_allocator, "JEMALLOC", NOWHERE)
-    with started(tmp_path) as pid:
-        environment = b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
-        assert b"\0GLIBC_TUNABLES=glibc.malloc." in environment
-        assert b"\0LD_PRELOAD=" not in environment
+    environment = started_with(tmp_path, monkeypatch, LIBC)
+    assert environment["GLIBC_TUNABLES"] == TUNABLES
+    assert "LD_PRELOAD" not in environment
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        'test -z "$LD_PRELOAD" || exit 1; echo "Valkey server v=9.1.2 malloc=libc"',
-        'echo "<jemalloc>: Unsupported system page size" >&2; echo "Valkey server v=9.1.2 malloc=libc"',
-        'echo "Redis server v=7.0.15 malloc=jemalloc-5.3.0"',
-    ],
-    ids=["does not start with it", "is warned of it", "has it already"],
-)
-def test_a_server_that_does_not_take_it_is_left_without(
-    body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_jemalloc_itself_serves_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_allocator, "JEMALLOC", ALWAYS_THERE)
-    assert "LD_PRELOAD" not in server_environment(a_program(tmp_path, body))
+    monkeypatch.undo()
+    for name in ("GLIBC_TUNABLES", "LD_PRELOAD"):
+        monkeypatch.delenv(name, raising=False)
+    if ctypes.util.find_library("jemalloc") != "libjemalloc.so.2":
+        pytest.skip("no jemalloc on this machine")
+    server = EmbeddedServer(tmp_path, "fsync")
+    try:
+        with open_redis(server.start()) as client:
+            assert "/libjemalloc" in Path(f"/proc/{server.pid}/maps").read_text()
+            client.set("a", "b" * 1_000_000)
+            client.bgrewriteaof()
+            deadline = time.monotonic() + 30
+            while (found := client.info("persistence"))["aof_rewrite_in_progress"]:
+                assert time.monotonic() < deadline
+            assert found["aof_last_bgrewrite_status"] == "ok"
+    finally:
+        server.stop()
 
 
 @needs_glibc
-def test_a_server_that_takes_it_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The counterpart of the above: a program of the same kind, without what was wrong there."""
-    monkeypatch.setattr(server_allocator, "JEMALLOC", ALWAYS_THERE)
-    program = a_program(tmp_path, 'echo "Valkey server v=9.1.2 malloc=libc"')
-    assert server_environment(program)["LD_PRELOAD"] == ALWAYS_THERE
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (LIBC, PROVEN, 'test -z "$LD_PRELOAD" || exit 1'),
+        (LIBC,),
+        ('echo "Redis server v=7.0.15 malloc=jemalloc-5.3.0"', PROVEN),
+        (PROVEN, "sleep 2", LIBC),
+    ],
+    ids=["fails with it", "runs without it, silently", "has its own", "hangs"],
+)
+def test_a_server_that_does_not_take_it_is_left_without(
+    lines: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_allocator, "SECONDS_TO_ANSWER", 0.5)
+    environment = server_environment(a_program(tmp_path, *lines), tmp_path)
+    assert "LD_PRELOAD" not in environment
+    assert environment["GLIBC_TUNABLES"] == TUNABLES
 
 
-def test_a_server_that_hangs_or_is_gone_is_left_without(
+def test_what_else_a_server_or_its_loader_says_does_not_matter(tmp_path: Path) -> None:
+    program = a_program(tmp_path, LIBC, PROVEN, "printf 'a warning \\377' >&2")
+    assert server_environment(program, tmp_path)["LD_PRELOAD"] == "libm.so.6"
+
+
+def test_a_server_that_is_gone_is_left_without(tmp_path: Path) -> None:
+    assert "LD_PRELOAD" not in server_environment(tmp_path / "gone", tmp_path)
+
+
+def test_nothing_is_preloaded_where_another_system_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_allocator, "SECONDS_TO_ANSWER", 0.1)
-    assert "LD_PRELOAD" not in server_environment(a_program(tmp_path, "exec sleep 5"))
-    assert "LD_PRELOAD" not in server_environment(tmp_path / "gone")
+    program = a_program(tmp_path, LIBC, PROVEN)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert "LD_PRELOAD" not in server_environment(program, tmp_path)
 
 
 @pytest.mark.parametrize("theirs", ["", "libfaketime.so.1"])
 def test_what_the_user_preloads_stays(theirs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_allocator, "JEMALLOC", ALWAYS_THERE)
     monkeypatch.setenv("LD_PRELOAD", theirs)
-    program = a_program(tmp_path, 'echo "Valkey server v=9.1.2 malloc=libc"')
-    assert server_environment(program)["LD_PRELOAD"] == theirs
+    assert server_environment(a_program(tmp_path, LIBC, PROVEN), tmp_path)["LD_PRELOAD"] == theirs
 
 
 @pytest.mark.parametrize("theirs", ["glibc.malloc.tcache_count=9", ""])
 def test_who_sets_the_allocator_of_glibc_keeps_it(
     theirs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_allocator, "JEMALLOC", ALWAYS_THERE)
     monkeypatch.setenv("GLIBC_TUNABLES", theirs)
-    environment = server_environment(a_program(tmp_path, 'echo "Valkey server v=9.1.2 malloc=libc"'))
+    environment = server_environment(a_program(tmp_path, LIBC, PROVEN), tmp_path)
     assert environment["GLIBC_TUNABLES"] == theirs
     assert "LD_PRELOAD" not in environment
 
 
+@pytest.mark.parametrize("theirs", ["glibc.rtld.nns=8", "glibc.cpu.name=malloc"])
 def test_settings_of_glibc_that_are_of_something_else_stay_beside_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    theirs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2.30"))
-    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.rtld.nns=8")
-    assert server_environment(tmp_path / "gone")["GLIBC_TUNABLES"] == f"glibc.rtld.nns=8:{TUNABLES}"
+    monkeypatch.setenv("GLIBC_TUNABLES", theirs)
+    assert server_environment(tmp_path / "gone", tmp_path)["GLIBC_TUNABLES"] == f"{theirs}:{TUNABLES}"
 
 
 @pytest.mark.parametrize("library", [("glibc", "2.29"), ("", ""), ("musl", "2.40")])
@@ -150,7 +165,7 @@ def test_an_allocator_that_might_not_stand_it_is_left_alone(
     library: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: library)
-    assert "GLIBC_TUNABLES" not in server_environment(tmp_path / "gone")
+    assert "GLIBC_TUNABLES" not in server_environment(tmp_path / "gone", tmp_path)
 
 
 @needs_glibc
