@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -79,15 +80,19 @@ class Proxy:
                 connection.sendall(b"HTTP/1.0 502 Bad Gateway\r\n\r\n")
 
 
-@pytest.mark.parametrize("scheme", ["http", "socks5h", "unheard-of"])
-def test_a_proxy_of_the_environment_does_not_come_between(
-    scheme: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    proxy = Proxy()
+def proxy_everything(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """From now on the environment says so."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, f"{scheme}://{proxy.address}")
+        monkeypatch.setenv(name, url)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
+
+
+def test_a_proxy_of_the_environment_does_not_come_between(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Proxy()
+    proxy_everything(monkeypatch, f"http://{proxy.address}")
     up = start_up(folder, "--workers", "0")
     try:
         url = up.running.url
@@ -101,14 +106,24 @@ def test_a_proxy_of_the_environment_does_not_come_between(
         write_run_file(Path(".stepwell"), replace(up.running, url="http://this-very-machine.example:1"))
         assert "No server answers at http://this-very-machine.example:1" in run("activities").stderr
         assert proxy.asked == []
-        ran = run("activities", "--url", "http://engine.example:8080")
-        if scheme == "http":
-            assert proxy.asked == ["GET http://engine.example:8080/activities HTTP/1.1"]
-        else:
-            assert ran.exit_code == 2
-            assert "a proxy that the environment names cannot be used" in ran.stderr
+        run("activities", "--url", "http://engine.example:8080")
+        assert proxy.asked == ["GET http://engine.example:8080/activities HTTP/1.1"]
     finally:
         up.end()
+
+
+@pytest.mark.parametrize("scheme", ["socks5h", "unheard-of"])
+def test_a_proxy_that_cannot_be_used_is_told_where_it_is_needed(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)  # which httpx needs for SOCKS, and we do not bring
+    proxy_everything(monkeypatch, f"{scheme}://127.0.0.1:1")
+    assert (
+        "No server answers at http://127.0.0.1:1" in run("activities", "--url", "http://127.0.0.1:1").stderr
+    )
+    ran = run("activities", "--url", "http://engine.example:8080")
+    assert ran.exit_code == 2
+    assert "a proxy that the environment names cannot be used" in ran.stderr
 
 
 @pytest.mark.parametrize(
