@@ -49,6 +49,11 @@ class Server:
                 f"a proxy that the environment names cannot be used: {error}",
                 ["Correct HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, or name the server's host in NO_PROXY."],
             ) from None
+        except OSError as error:
+            raise UsageError(
+                f"the certificates that the environment names cannot be used: {error}",
+                ["Correct SSL_CERT_FILE or SSL_CERT_DIR."],
+            ) from None
 
     def __enter__(self) -> "Server":
         return self

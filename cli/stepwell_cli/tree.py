@@ -27,7 +27,7 @@ from stepwell_cli.supervisor import ChildPlan, Supervisor
 START_SECONDS = 30.0
 LOOK_SECONDS = 0.05
 ANSWER_SECONDS = 2.0
-"""Without a byte."""
+"""How long the API may be silent."""
 LONGEST_ANSWER = 65_536
 SHOWN_OF_ANSWER = 200
 WORKERS_KEY = "rq:workers"
@@ -153,13 +153,13 @@ def _missing(url: str) -> str:
     try:
         connection.request("GET", "/health/ready")
         ready = connection.getresponse()
-        document = b"" if ready.status == HTTPStatus.OK else ready.read(LONGEST_ANSWER)
+        if ready.status == HTTPStatus.OK:
+            return ""
+        document = ready.read(LONGEST_ANSWER)
     except (OSError, HTTPException, ValueError) as error:  # ValueError: for a chunk of a negative size
         return f"the API does not answer ({type(error).__name__})"
     finally:
         connection.close()
-    if ready.status == HTTPStatus.OK:
-        return ""
     try:
         missing = [
             f"{name}: {text}" for name, text in orjson.loads(document)["checks"].items() if text != "ok"

@@ -6,7 +6,6 @@ import pytest
 from api_world import Api, api, at_door, cloud_event
 from stepwell_api.access import GRANTS, RIGHTS
 from stepwell_api.rate import TokenBuckets
-from stepwell_schemas.hosts import is_loopback
 
 KEYS = {"a-key": "admin", "o-key": "operator", "p-key": "publisher", "r-key": "reader"}
 
@@ -205,22 +204,3 @@ def test_buckets_are_bounded_and_time_that_goes_back_gives_nothing() -> None:
     for caller in "bcd":
         buckets.wait_seconds(caller, 10.0)
     assert len(buckets._buckets) == 2
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("127.0.0.1", True),
-        ("::1", True),
-        ("localhost", True),
-        ("localhost.", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("example.org", False),
-        ("", False),
-        ("127.0.0.1.nip.io", False),
-        ("192.168.0.1", False),
-    ],
-)
-def test_loopback_is_told_from_the_world(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected

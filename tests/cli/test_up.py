@@ -126,6 +126,13 @@ def test_a_proxy_that_cannot_be_used_is_told_where_it_is_needed(
     assert "a proxy that the environment names cannot be used" in ran.stderr
 
 
+def test_certificates_that_are_not_there_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
+    ran = run("activities", "--url", "https://127.0.0.1:1")
+    assert ran.exit_code == 2
+    assert "the certificates that the environment names cannot be used" in ran.stderr
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [

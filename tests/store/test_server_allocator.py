@@ -118,6 +118,7 @@ def test_a_server_that_does_not_take_it_is_left_without(
     assert environment["GLIBC_TUNABLES"] == TUNABLES
 
 
+@needs_glibc
 def test_what_else_a_server_or_its_loader_says_does_not_matter(tmp_path: Path) -> None:
     program = a_program(tmp_path, LIBC, PROVEN, "printf 'a warning \\377' >&2")
     assert server_environment(program, tmp_path)["LD_PRELOAD"] == "libm.so.6"

@@ -17,8 +17,9 @@
 --           9 dispatched ("" = as before), 10 smallest outbox position that stays,
 --           11 dedupe bucket, 12 smallest ledger position that stays,
 --           13... one array in MessagePack, in as many pieces as it takes: values in one argument cost the server a
---           sixth to a quarter less than as many arguments (0008). It holds sections in the order of the calls below. A list
---           is its length and its values; a group list is the number of groups, and per group its name and a list.
+--           sixth to a quarter less than as many arguments (0008). It holds sections in the order of the calls
+--           below. A list is its length and its values; a group list is the number of groups, and per group its
+--           name and a list.
 --           Lengths are numbers, all else strings. The batch's ledger entries are one value.
 -- Returns   {"committed", next due timer ms or "", first outbox position or "", number of outbox entries,
 --            names of keys set aside...}, {"stale"}, or {"corrupt", key, its type}
