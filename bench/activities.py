@@ -24,9 +24,10 @@ from stepwell_activities.registry import Registry
 from stepwell_activities.runtime import new_runtime
 from stepwell_activities.worker import make_worker, queue_name
 from stepwell_schemas.settings import Settings
+from stepwell_store.batches import START, Commit
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.open import open_redis, open_store
-from stepwell_store.protocol import START, Commit, Store
+from stepwell_store.protocol import Store
 
 PARTITIONS = 16
 

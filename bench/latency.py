@@ -15,8 +15,9 @@ from events import WORKFLOW, event
 from redis import Redis
 from served import applied, engine_process, percentiles, served, wait_until
 from stepwell_engine.catalog import publish
+from stepwell_store.batches import START
 from stepwell_store.compression import restored
-from stepwell_store.protocol import START, Store
+from stepwell_store.protocol import Store
 
 DEVICES = 1_000
 

@@ -7,7 +7,8 @@ import orjson
 from stepwell_activities.registry import Registry
 from stepwell_activities.runtime import Runtime, new_runtime
 from stepwell_schemas.settings import Settings
-from stepwell_store.protocol import START, Commit, Store
+from stepwell_store.batches import START, Commit
+from stepwell_store.protocol import Store
 
 FAR_MS = 2**42
 

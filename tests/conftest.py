@@ -42,6 +42,15 @@ def replaceable() -> None:
 
 
 @pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server for this test alone, which it may stop or starve."""
+    server = EmbeddedServer(tmp_path, "memory")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
 def namespace() -> str:
     """A namespace nobody else uses."""
     return f"test-{uuid.uuid4().hex[:12]}"

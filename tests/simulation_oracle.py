@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from stepwell_engine.dispatch import Job
 from stepwell_engine.intake import order
+from stepwell_store.batches import Commit, CommitResult
 from stepwell_store.memory_store import MemoryStore
-from stepwell_store.protocol import Commit, CommitResult
 
 
 class ObservedStore(MemoryStore):

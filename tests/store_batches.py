@@ -5,7 +5,8 @@ from typing import Any
 
 import orjson
 from stepwell_schemas.catalog import StoredDefinition
-from stepwell_store.protocol import Commit, CommitResult, Loaded, Store, Wanted
+from stepwell_store.batches import Commit, CommitResult, Loaded, Wanted
+from stepwell_store.protocol import Store
 
 NOW = 1_750_000_000_000
 DAY = 24 * 60 * 60 * 1000

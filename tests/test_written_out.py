@@ -11,7 +11,7 @@ from stepwell_interpreter.draft import Decision
 from stepwell_interpreter.program import WORDS, Step
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Frame, Instance, Wait, new_instance
-from stepwell_store.protocol import Entry
+from stepwell_store.batches import Commit, CommitResult, Entry, Handing, Inbound, Loaded, Wanted
 
 ONE = new_instance(id="run", definition="order", version="1.0.0", program="p", device="lamp")
 
@@ -44,6 +44,27 @@ GIVEN: dict[type[Any], dict[str, Any]] = {
         "work": 41,
     },
     Entry: {"id": "1-0", "fields": {b"event": b"{}"}},
+    Inbound: {"door": [Entry("1-0", {})], "inboxes": {3: [Entry("2-0", {})]}, "catalog_revision": 61},
+    Wanted: {
+        "partition": 71, "instances": ["run"], "devices": ["lamp"], "behind": {"lamp": 72}, "available": ["lamp"],
+        "seen": [b"k"],
+    },
+    Loaded: {
+        "instances": {"run": b"{}"}, "devices": {"lamp": b"{}"}, "available": {"lamp": [(1, b"{}")]},
+        "oldest": {"lamp": [(2, b"{}")]}, "seen": {b"k": b"[]"},
+    },
+    Commit: {
+        "partition": 81, "epoch": 82, "revision": 83, "token": "t", "time_ms": 84, "inbox": "1-0", "door": "2-0",
+        "dispatched": "3-0", "removed": {"gone": None}, "instances": {"run": b"{}"}, "history": {"run": [b"h"]},
+        "index": [("run", "order", None, "running", 85)], "runs": [("lamp", "run", 86)], "devices": {"lamp": b"{}"},
+        "accumulated": {"lamp": [(1, b"{}")]}, "dropped": {"lamp": 1}, "available": {"lamp": [2]},
+        "consumed": {"lamp": [3]}, "timers": {("run", "s"): 87}, "attempts": {"a": (b"p", 88)}, "deadlines": {"b": 89},
+        "seen": {b"k": b"[]"}, "ledger": [b"l"], "outbox": [b"o"], "dead": [b"d"], "unreserved": ["other"],
+        "counters": {"consumed": 1}, "replies": [("c", b"r")], "handing": Handing("return 0", ()),
+    },
+    CommitResult: {
+        "status": "stale", "next_due_ms": 91, "outbox": ["4-0"], "is_handed": True, "set_aside": ["devices"],
+    },
 }  # fmt: skip
 """A value other than the usual one for every field, in their order."""
 

@@ -89,7 +89,7 @@ def read_call(data: bytes, namespace: str, partitions: int) -> tuple[int, str]:
         try:
             raw = zlib.decompress(data)
         except zlib.error:
-            raw = data  # RQ reads uncompressed data too
+            raw = data  # as the engine writes it; RQ reads either
         call = json.loads(raw)
     except ValueError as error:
         raise ValueError(f"the job is not JSON (enqueue with RQ's JSONSerializer): {error}") from error

@@ -20,6 +20,7 @@ from rq.utils import utcformat
 from stepwell_store.redis_errors import translated
 
 from stepwell_activities.attempt import Outcome, now_ms, record_json
+from stepwell_activities.pinned_script import PinnedScript
 from stepwell_activities.reporting import GRACE_MS, patiently
 from stepwell_activities.taking import (
     HANDS_KEY,
@@ -69,6 +70,8 @@ class Hands:
         self._worker = worker
         self._claiming = claiming
         self._seen: set[tuple[str, str, str]] = set()
+        self._asks: dict[tuple[str, int], bytes] = {}
+        """What each wait sends, put together once."""
         self._queue_keys = [QUEUE_KEY.format(queue=queue) for queue in self._queues]
         self.look_seconds = max(claiming.lease_ms / 1000 * LOOK_SHARE, LEAST_LOOK_SECONDS)
         """A job that is in the same hands at two looks goes back: lost for no longer than by a lease."""
@@ -77,7 +80,7 @@ class Hands:
         self._peek = f"local prefixes = {{{prefixes}}}\n" + _script("hand_peek")
         self._peek_sha = hashlib.sha1(self._peek.encode(), usedforsecurity=False).hexdigest()
         self._claim = connection.register_script(claim + _script("hand_claim"))
-        self._finish = connection.register_script(claim + report + _script("hand_finish"))
+        self._finish = PinnedScript(connection, claim + report + _script("hand_finish"))
         self._back = connection.register_script(_script("hand_back"))
         self._look = connection.register_script(_script("hand_look"))
 
@@ -92,10 +95,13 @@ class Hands:
 
     def ask(self, connection: Any, queue: str, block_seconds: int) -> None:
         """Wait in the server for a job, and look at it in the same breath: nothing is written by that."""
-        key = self.key(queue)
-        move = ("BLMOVE", QUEUE_KEY.format(queue=queue), key, "LEFT", "RIGHT", block_seconds)
-        look = ("EVALSHA", self._peek_sha, 2, SUSPENDED_KEY, key)
-        connection.send_packed_command(connection.pack_commands([move, look]))
+        asked = self._asks.get((queue, block_seconds))
+        if asked is None:
+            key = self.key(queue)
+            move = ("BLMOVE", QUEUE_KEY.format(queue=queue), key, "LEFT", "RIGHT", block_seconds)
+            look = ("EVALSHA", self._peek_sha, 2, SUSPENDED_KEY, key)
+            asked = self._asks[queue, block_seconds] = b"".join(connection.pack_commands([move, look]))
+        connection.send_packed_command([asked])
 
     def answer(self, connection: Any, queue: str) -> Shown | None:
         """What came of `ask`; None where the wait was in vain. Raises RedisError."""
@@ -133,9 +139,12 @@ class Hands:
             record_json(outcome, worker),
             now_ms() + GRACE_MS,
         ]
-        with translated():
-            reported, more = self._finish(keys=keys, args=arguments)
+        reported, more = self._finish(keys, arguments)
         return bool(reported), bool(more)
+
+    def close(self) -> None:
+        """Drop the connection that results are written on."""
+        self._finish.close()
 
     def put_back(self, leave: bool = False) -> int:
         """Everything in our hands goes back to the heads of the queues; `leave` when nothing will come any more."""

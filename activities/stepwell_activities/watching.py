@@ -8,8 +8,8 @@ hand holds only until somebody takes it: `release` comes before whatever we do t
 import logging
 import select
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from types import TracebackType
 from typing import Any, Self
 
 from redis import Redis
@@ -104,7 +104,7 @@ class QueueWatcher:
 
     def _ask(self, queue: str) -> None:
         connection, number = self._idle.pop() if self._idle else self._connect()
-        with _dropped_halfway(connection):
+        with _DroppedHalfway(connection):
             if self._hands is None:
                 source = QUEUE_KEY.format(queue=queue)
                 connection.send_command("BLMOVE", source, source, "LEFT", "LEFT", BLOCK_SECONDS)
@@ -114,7 +114,7 @@ class QueueWatcher:
 
     def _answer(self, queue: str) -> Shown | None:
         connection, number = self._asked.pop(queue)
-        with _dropped_halfway(connection):
+        with _DroppedHalfway(connection):
             if self._hands is not None:
                 found = self._hands.answer(connection, queue)
             else:
@@ -133,14 +133,22 @@ class QueueWatcher:
         return connection, int(connection.read_response())
 
 
-@contextmanager
-def _dropped_halfway(connection: Any) -> Iterator[None]:
+class _DroppedHalfway:
     """A signal may break off what we ask or read; nobody could tell then which answer comes next."""
-    try:
-        yield
-    except BaseException:
-        connection.disconnect()
-        raise
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._connection.disconnect()
 
 
 def _descriptor(connection: Any) -> int:

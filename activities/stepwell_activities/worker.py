@@ -354,6 +354,8 @@ class StepwellWorker(SimpleWorker):
         except (redis.exceptions.RedisError, StoreUnavailable) as error:
             self.log.error("Worker %s: cannot say goodbye: %s", self.name, error)
         finally:
+            if tools.hands is not None:
+                tools.hands.close()
             if owned is not None:
                 owned.close()
                 self._runtime = None

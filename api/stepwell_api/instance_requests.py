@@ -32,7 +32,8 @@ from stepwell_schemas.records import (
     Record,
     to_wire,
 )
-from stepwell_store.protocol import START, Store
+from stepwell_store.batches import START
+from stepwell_store.protocol import Store
 
 from stepwell_api.problems import ProblemRaised, field_problem
 from stepwell_api.services import Services, locate, no_instance, now_ms

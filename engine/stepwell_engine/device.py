@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from stepwell_schemas.json_writer import json_bytes
-from stepwell_store.protocol import AHEAD
+from stepwell_store.batches import AHEAD
 
 Sizes = tuple[int, int, int]
 """Sequence, bytes and received_ms of an accumulated event."""

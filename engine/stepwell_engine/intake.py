@@ -12,9 +12,10 @@ from typing import Any
 
 from stepwell_schemas.cloudevents import EventRejected, event_key, parse_event
 from stepwell_schemas.json_writer import json_bytes
+from stepwell_store.batches import START, Entry, Inbound
 from stepwell_store.lane import Lane, Pending
 from stepwell_store.partition import partition_of
-from stepwell_store.protocol import START, Entry, Inbound, Store
+from stepwell_store.protocol import Store
 
 from stepwell_engine.partition import Partition
 from stepwell_engine.work import Arrival, Work
@@ -79,30 +80,42 @@ class Intake:
 
     def collect(
         self, inbound: Inbound, owned: Mapping[int, Partition], now_ms: int
-    ) -> tuple[dict[int, Work], dict[int, int]]:
-        """The work of each owned partition, and up to which time its logs have been read: no timer may overtake."""
-        works = {number: Work() for number in owned}
-        door_until_ms = self._read_until_ms(inbound.door, now_ms)
+    ) -> tuple[dict[int, Work], int]:
+        """The work of each owned partition that has some, and up to which time the door has been read.
+
+        No timer may overtake: none fires that is due after that time, or after its partition's `inbox_until_ms`.
+        Where nothing has come, the inbox has been read up to now.
+        """
+        works: dict[int, Work] = {}
+        if inbound.door:
+            self._collect_door(works, inbound.door, owned, now_ms)
+        for number, entries in inbound.inboxes.items():
+            if number in owned:
+                work = works.get(number)
+                if work is None:
+                    work = works[number] = Work()
+                work.inbox = entries
+                work.inbox_until_ms = self._read_until_ms(entries, now_ms)
+                owned[number].reading = entries[-1].id
+        self._adapt(inbound)
+        return works, self._read_until_ms(inbound.door, now_ms)
+
+    def _collect_door(
+        self, works: dict[int, Work], entries: list[Entry], owned: Mapping[int, Partition], now_ms: int
+    ) -> None:
         here = order(self._door)
         further = {number: at for number, one in owned.items() if (at := order(one.door)) > here}
-        for entry in inbound.door:
+        for entry in entries:
             arrival, number = self._parse(entry, now_ms)
-            if number in works and (number not in further or order(entry.id) > further[number]):
-                works[number].door.append(arrival)
-        for number, entries in inbound.inboxes.items():
-            if number in works:
-                works[number].inbox = entries
-                owned[number].reading = entries[-1].id
-        if inbound.door:
-            self._door = inbound.door[-1].id
-            for number, partition in owned.items():
-                if number not in further or order(self._door) > further[number]:
-                    partition.door = self._door
-        for work in works.values():
-            work.inbox_until_ms = self._read_until_ms(work.inbox, now_ms)
-        until = {number: min(door_until_ms, work.inbox_until_ms) for number, work in works.items()}
-        self._adapt(inbound)
-        return works, until
+            if number in owned and (number not in further or order(entry.id) > further[number]):
+                work = works.get(number)
+                if work is None:
+                    work = works[number] = Work(inbox_until_ms=now_ms)
+                work.door.append(arrival)
+        self._door = entries[-1].id
+        for number, partition in owned.items():
+            if number not in further or order(self._door) > further[number]:
+                partition.door = self._door
 
     def _ask(self, lane: Lane, owned: Mapping[int, Partition], block_ms: int | None) -> Pending[Inbound]:
         self._asked = self._count

@@ -9,8 +9,8 @@ import orjson
 from stepwell_schemas import instance as instances
 from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
+from stepwell_store.batches import Loaded, Wanted
 from stepwell_store.errors import CorruptValue
-from stepwell_store.protocol import Loaded, Wanted
 
 from stepwell_engine import device as devices
 from stepwell_engine.cache import Cache

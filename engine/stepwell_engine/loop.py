@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from stepwell_store.batches import Commit, CommitResult, Handing, Loaded
 from stepwell_store.errors import CorruptValue, StoreUnavailable
 from stepwell_store.lane import Pending
-from stepwell_store.protocol import Commit, CommitResult, Handing, Loaded, Store
+from stepwell_store.protocol import Store
 
 from stepwell_engine.catalog import Catalog
 from stepwell_engine.dispatch import Dispatcher, Job, jobs_of
@@ -117,8 +118,8 @@ class Engine:
             inbound = self._intake.read(self._lane, self.owned, self._block_ms(now_ms, block_ms))
         self.catalog.refresh(inbound.catalog_revision)
         now_ms = self._now_ms()
-        works, until_ms = self._intake.collect(inbound, self.owned, now_ms)
-        self._look_up_due(works, until_ms, now_ms)
+        works, door_until_ms = self._intake.collect(inbound, self.owned, now_ms)
+        self._look_up_due(works, door_until_ms, now_ms)
         applied = self._apply(works, now_ms)
         if self._sweeper.is_tidying_due(now_ms):
             self._commit_idle(now_ms)
@@ -192,6 +193,7 @@ class Engine:
         self.owned[number] = partition
         self._intake.own(partition, is_only=len(self.owned) == 1)
         self._outgoing.own(partition)
+        self._sweeper.own()
         log.info("owns partition %d, epoch %d", number, partition.epoch)
 
     def _lose(self, number: int) -> None:
@@ -210,24 +212,30 @@ class Engine:
                 wait = min(wait, partition.next_due_ms - now_ms)
         return wait if wait > 0 else None
 
-    def _look_up_due(self, works: dict[int, Work], until_ms: dict[int, int], now_ms: int) -> None:
+    def _look_up_due(self, works: dict[int, Work], door_until_ms: int, now_ms: int) -> None:
         """Due timers and lost attempts. The store is asked when all that is decided is committed: it would else
         tell of timers that a batch on its way has fired, moved or cleared."""
+        is_sweeping = self._sweeper.begins_sweep(now_ms)
         for number, partition in list(self.owned.items()):
-            until, inbox_until = until_ms[number], works[number].inbox_until_ms
+            work = works.get(number)
+            inbox_until = now_ms if work is None else work.inbox_until_ms
+            until = min(door_until_ms, inbox_until)
             has_timer = partition.has_timer_due(until)
             # Results come by the inbox: a backlog at the door is no reason to leave a dead worker's attempts be.
-            has_attempt = self._sweeper.finds_lost(partition, now_ms, inbox_until)
-            if has_timer or has_attempt:
-                self._land()
+            has_attempt = is_sweeping and self._sweeper.finds_lost(partition, inbox_until)
+            if not has_timer and not has_attempt:
+                continue
+            self._land()
             if self.owned.get(number) is not partition:
                 continue
+            if work is None:
+                work = works[number] = Work(inbox_until)
             if has_timer and partition.has_timer_due(until):
-                rung = works[number].timers = self.store.due_timers(number, until, TIMERS)
+                rung = work.timers = self.store.due_timers(number, until, TIMERS)
                 # Where there are more, a timer that is due later than they ring may not fire before theirs.
-                works[number].timers_until_ms = until if len(rung) < TIMERS else min(until, rung[-1].due_ms)
+                work.timers_until_ms = until if len(rung) < TIMERS else min(until, rung[-1].due_ms)
             if has_attempt:
-                works[number].attempts = self._sweeper.lost(partition, now_ms, inbox_until)
+                work.attempts = self._sweeper.lost(partition, now_ms, inbox_until)
 
     # -- applying ------------------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ import logging
 from collections.abc import Callable
 
 import orjson
-from stepwell_store.protocol import Entry, Store
+from stepwell_store.batches import Entry
+from stepwell_store.protocol import Store
 
 from stepwell_engine.dispatch import Dispatcher, Job, QueueUnavailable, jobs_of
 from stepwell_engine.partition import Partition
@@ -99,7 +100,8 @@ class Outgoing:
             partition.dispatched_to = entries[-1].id
 
     def _leave_in_outbox(self) -> None:
-        self._behind.update((partition.number, partition) for partition, _, _ in self._waiting)
+        for partition, _, _ in self._waiting:
+            self._behind[partition.number] = partition
         self._waiting.clear()
 
 

@@ -15,18 +15,9 @@ from stepwell_interpreter.decide import heartbeat_token, timer_in
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.records import AttemptLost, TimerFired
+from stepwell_store.batches import Commit, Entry, Loaded, Wanted
 from stepwell_store.errors import StoreUnavailable
-from stepwell_store.protocol import (
-    Alarm,
-    Claim,
-    Commit,
-    DueAttempt,
-    Entry,
-    Loaded,
-    Ownership,
-    Store,
-    Wanted,
-)
+from stepwell_store.protocol import Alarm, Claim, DueAttempt, Ownership, Store
 
 from stepwell_engine import alarms, execution, loading, operations, quarantine, routing
 from stepwell_engine.alarms import FiringTimer
@@ -70,7 +61,6 @@ class Partition:
         self.dispatched = ownership.dispatched
         self.dispatched_to: str | None = None
         self.next_due_ms = ownership.next_due_ms
-        self.sweep_at_ms = 0
         self._catalog = catalog
         self._loader = Loader(store, confirm)
         self._instances: Cache[Instance] = Cache(CACHED_BYTES)

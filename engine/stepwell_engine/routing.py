@@ -15,8 +15,8 @@ from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.workflow import Accumulator
+from stepwell_store.batches import AHEAD
 from stepwell_store.partition import instance_id
-from stepwell_store.protocol import AHEAD
 
 from stepwell_engine import execution, quarantine
 from stepwell_engine.catalog import BrokenDefinition, Catalog

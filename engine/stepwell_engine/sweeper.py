@@ -8,7 +8,8 @@ import logging
 from contextlib import suppress
 
 import orjson
-from stepwell_store.protocol import Alarm, Claim, Commit, DueAttempt, Store
+from stepwell_store.batches import Commit
+from stepwell_store.protocol import Alarm, Claim, DueAttempt, Store
 
 from stepwell_engine.dispatch import Dispatcher, Job, QueueUnavailable
 from stepwell_engine.execution import DISPATCH_DEADLINE_MS
@@ -21,23 +22,32 @@ ATTEMPTS = 200
 
 
 class Sweeper:
-    """Looks after attempts and logs, once a second per partition."""
+    """Looks after attempts and logs, once a second."""
 
     def __init__(self, store: Store, dispatcher: Dispatcher) -> None:
         self._store = store
         self._dispatcher = dispatcher
         self._later: dict[int, dict[str, int]] = {}
         self._tidy_at_ms = 0
+        self._sweep_at_ms = 0
 
     def is_tidying_due(self, now_ms: int) -> bool:
         """Whether it is time to tidy."""
         return not 0 < self._tidy_at_ms - now_ms <= SWEEP_MS
 
-    def finds_lost(self, partition: Partition, now_ms: int, until_ms: int) -> bool:
-        """Looks for lost attempts, now and then. A batch on its way may have ended what it finds: see `lost`."""
-        if 0 < partition.sweep_at_ms - now_ms <= SWEEP_MS:
+    def own(self) -> None:
+        """A partition was taken over: what was lost there has waited long enough."""
+        self._sweep_at_ms = 0
+
+    def begins_sweep(self, now_ms: int) -> bool:
+        """Whether it is time to look for lost attempts, in all partitions; then it is not for a while."""
+        if 0 < self._sweep_at_ms - now_ms <= SWEEP_MS:
             return False
-        partition.sweep_at_ms = now_ms + SWEEP_MS
+        self._sweep_at_ms = now_ms + SWEEP_MS
+        return True
+
+    def finds_lost(self, partition: Partition, until_ms: int) -> bool:
+        """Looks for lost attempts. A batch on its way may have ended what it finds: see `lost`."""
         return bool(self._store.due_attempts(partition.number, until_ms, 1))
 
     def lost(self, partition: Partition, now_ms: int, until_ms: int) -> list[DueAttempt]:
@@ -58,7 +68,9 @@ class Sweeper:
             QueueUnavailable
         ):  # told by whoever hands out; what may still queue gets a later deadline too
             self._hand_out_missing(number, jobs)
-        self._later.setdefault(number, {}).update((token, now_ms + DISPATCH_DEADLINE_MS) for token in jobs)
+        later = self._later.setdefault(number, {})
+        for token in jobs:
+            later[token] = now_ms + DISPATCH_DEADLINE_MS
 
     def _hand_out_missing(self, number: int, jobs: dict[str, Job]) -> None:
         queued = self._dispatcher.queued(list(jobs.values()))
@@ -72,6 +84,7 @@ class Sweeper:
     def forget(self) -> None:
         """The engine owns nothing any more."""
         self._later.clear()
+        self._sweep_at_ms = 0
 
     def has_postponed(self, number: int) -> bool:
         """Whether deadlines wait for a commit; else the same attempts would be found again and hide later ones."""

@@ -15,7 +15,7 @@ from stepwell_schemas.event import DeviceEvent
 from stepwell_schemas.instance import Instance
 from stepwell_schemas.json_writer import json_bytes
 from stepwell_schemas.records import Record
-from stepwell_store.protocol import Commit
+from stepwell_store.batches import Commit
 
 from stepwell_engine import device as devices
 from stepwell_engine.cache import Cache

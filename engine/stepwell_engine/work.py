@@ -1,10 +1,9 @@
 """What has arrived for a partition and is still to be decided."""
 
-from dataclasses import dataclass, field
-
 from stepwell_schemas.cloudevents import EventRejected
 from stepwell_schemas.event import DeviceEvent
-from stepwell_store.protocol import Alarm, Claim, DueAttempt, Entry
+from stepwell_store.batches import Entry
+from stepwell_store.protocol import Alarm, Claim, DueAttempt
 
 
 class Arrival:
@@ -29,19 +28,21 @@ class Arrival:
         self.replay = replay
 
 
-@dataclass(slots=True)
 class Work:
-    """What has arrived for a partition since its last commit."""
+    """What has arrived for a partition since its last commit. Written out, since every round of the loop makes some."""
 
-    door: list[Arrival] = field(default_factory=list)
-    inbox: list[Entry] = field(default_factory=list)
-    timers: list[Alarm] = field(default_factory=list)
-    claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
-    attempts: list[DueAttempt] = field(default_factory=list)
-    timers_until_ms: int = 0
-    """Up to when timers may fire: they do not overtake what has come before they were due."""
-    inbox_until_ms: int = 0
-    """Up to when everything in the inbox has been read."""
+    __slots__ = ("attempts", "claims", "door", "inbox", "inbox_until_ms", "timers", "timers_until_ms")
+
+    def __init__(self, inbox_until_ms: int = 0) -> None:
+        self.door: list[Arrival] = []
+        self.inbox: list[Entry] = []
+        self.timers: list[Alarm] = []
+        self.claims: dict[tuple[str, str], Claim] = {}
+        self.attempts: list[DueAttempt] = []
+        self.timers_until_ms = 0
+        """Up to when timers may fire: they do not overtake what has come before they were due."""
+        self.inbox_until_ms = inbox_until_ms
+        """Up to when everything in the inbox has been read."""
 
     def __bool__(self) -> bool:
         return bool(self.door or self.inbox or self.timers or self.attempts)

@@ -8,11 +8,11 @@ from typing import Any
 
 from msgpack import packb
 
+from stepwell_store.batches import START, Commit, CommitResult, Entry
 from stepwell_store.compression import compressed, compressed_small, restored
 from stepwell_store.errors import CorruptValue
 from stepwell_store.keys import Keys
 from stepwell_store.positions import format_position, next_position, parse_position
-from stepwell_store.protocol import START, Commit, CommitResult, Entry
 from stepwell_store.retention import ledger_cutoff, seen_bucket
 
 Argument = bytes | str | int

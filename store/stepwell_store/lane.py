@@ -7,7 +7,7 @@ have happened or not; a lane that has failed is closed, and every answer it stil
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from stepwell_store.protocol import Commit, CommitResult, Inbound, Loaded, Wanted
+from stepwell_store.batches import Commit, CommitResult, Inbound, Loaded, Wanted
 
 Answer_co = TypeVar("Answer_co", covariant=True)
 

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from stepwell_store.batches import Commit, CommitResult, Inbound, Loaded, Wanted
 from stepwell_store.errors import StoreError, StoreUnavailable
-from stepwell_store.protocol import Commit, CommitResult, Inbound, Loaded, Wanted
 
 Answer = TypeVar("Answer")
 

@@ -2,8 +2,8 @@
 
 from bisect import bisect_left, bisect_right
 
+from stepwell_store.batches import Entry
 from stepwell_store.positions import Position, format_position, parse_position
-from stepwell_store.protocol import Entry
 
 
 class MemoryLog:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
+from stepwell_store.batches import START, Commit, CommitResult
 from stepwell_store.memory_log import MemoryLog
-from stepwell_store.protocol import START, Claim, Commit, CommitResult
+from stepwell_store.protocol import Claim
 from stepwell_store.retention import SEEN_BUCKETS, ledger_cutoff, seen_bucket
 
 

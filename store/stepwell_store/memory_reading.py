@@ -3,16 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
+from stepwell_store.batches import Entry
 from stepwell_store.memory_partition import MemoryPartition
 from stepwell_store.partition import partition_of
 from stepwell_store.positions import Position, parse_position
-from stepwell_store.protocol import (
-    Alarm,
-    DeadLetter,
-    Entry,
-    InstanceFilter,
-    PartitionInfo,
-)
+from stepwell_store.protocol import Alarm, DeadLetter, InstanceFilter, PartitionInfo
 from stepwell_store.searching import (
     STATUSES,
     Place,

@@ -10,25 +10,13 @@ from contextlib import AbstractContextManager, contextmanager
 
 from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
 
+from stepwell_store.batches import AHEAD, OLDEST, Commit, CommitResult, Entry, Inbound, Loaded, Wanted
 from stepwell_store.memory_lane import MemoryLane
 from stepwell_store.memory_log import MemoryLog
 from stepwell_store.memory_partition import MemoryPartition, apply_commit
 from stepwell_store.memory_reading import MemoryReading
 from stepwell_store.memory_workers import MemoryWorkers
-from stepwell_store.protocol import (
-    AHEAD,
-    OLDEST,
-    Alarm,
-    Commit,
-    CommitResult,
-    Entry,
-    Inbound,
-    Loaded,
-    Ownership,
-    PublishResult,
-    StartReceipt,
-    Wanted,
-)
+from stepwell_store.protocol import Alarm, Ownership, PublishResult, StartReceipt
 from stepwell_store.searching import has_dropped, running_of
 
 SOURCES_KEPT = 1000

@@ -8,31 +8,15 @@ Every write is safe to repeat when its reply was lost.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
 
+from stepwell_store.batches import Commit, CommitResult, Entry, Inbound, Loaded, Wanted
+
 if TYPE_CHECKING:
     from stepwell_store.lane import Lane
-
-START = "0-0"
-"""The position before the first entry of a log."""
-
-
-@dataclass(slots=True, init=False)
-class Entry:
-    """One entry of a log: `id` is its position ("<ms>-<n>", ordered), `fields` as written.
-
-    Written out, since every event comes as one.
-    """
-
-    id: str
-    fields: dict[bytes, bytes]
-
-    def __init__(self, id: str, fields: dict[bytes, bytes]) -> None:
-        self.id = id
-        self.fields = fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,52 +30,6 @@ class Ownership:
     door: str
     dispatched: str
     next_due_ms: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Inbound:
-    """New entries: of the door, and of each partition's inbox; and the catalogue's revision read after them."""
-
-    door: list[Entry]
-    inboxes: dict[int, list[Entry]]
-    catalog_revision: int
-
-
-@dataclass(slots=True)
-class Wanted:
-    """What the owner needs of its partition before it can decide a batch."""
-
-    partition: int
-    instances: list[str] = field(default_factory=list)
-    devices: list[str] = field(default_factory=list)
-    """With each come the instances it runs: the store reads the keys of `running` in a device's record. With each that
-    has `dropped` events come its oldest."""
-    behind: dict[str, int] = field(default_factory=dict)
-    """Devices whose accumulated events behind a sequence are wanted, `AHEAD` of each at most."""
-    available: list[str] = field(default_factory=list)
-    """Devices whose unconsumed events are wanted too: {sequence: event JSON} in order."""
-    seen: list[bytes] = field(default_factory=list)
-    """Event keys to look up in the current and the kept dedupe buckets."""
-
-
-OLDEST = 4
-"""Accumulated events that come with a device: an event drops one, or some that have grown too old."""
-
-AHEAD = 16
-"""Accumulated events of a device that are read ahead, before events drop them."""
-
-
-@dataclass(slots=True)
-class Loaded:
-    """The answer to `Wanted`; what is not there is not in the mappings."""
-
-    instances: dict[str, bytes] = field(default_factory=dict)
-    devices: dict[str, bytes] = field(default_factory=dict)
-    available: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
-    oldest: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
-    """Accumulated events (sequence, JSON): the first `OLDEST` of a wanted device that has dropped some, those `behind`
-    of another. Left out where they cannot be read, or where there is much of them."""
-    seen: dict[bytes, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,84 +58,6 @@ class DueAttempt:
     token: str
     payload: bytes
     claim: Claim | None
-
-
-@dataclass(frozen=True, slots=True)
-class Handing:
-    """How a commit's jobs reach a queue on the same server, in the same act: a script that is run right behind it.
-
-    KEYS[1] is the partition's meta hash, ARGV[1] the commit's token, then `arguments`. The script must do nothing
-    and answer -1 where the hash's field `token` is another: then the commit was not applied.
-    """
-
-    script: str
-    arguments: Sequence[bytes | str | int]
-
-
-@dataclass(slots=True)
-class Commit:
-    """One batch of a partition: applied whole or not at all, if `epoch` and `revision` are still right.
-
-    `token` is unique per commit: a repeat after a lost reply is recognised by it. Applied in field order.
-    """
-
-    partition: int
-    epoch: int
-    revision: int
-    token: str
-    time_ms: int
-    inbox: str
-    door: str
-    dispatched: str | None = None
-    """Outbox entries up to here have reached their queue; they are trimmed."""
-    removed: dict[str, str | None] = field(default_factory=dict)
-    """Instances that go, with all that is theirs, and the device of each."""
-    instances: dict[str, bytes] = field(default_factory=dict)
-    history: dict[str, list[bytes]] = field(default_factory=dict)
-    index: list[tuple[str, str, str | None, str | None, int]] = field(default_factory=list)
-    """(instance, definition, old status or None, new status or None, created_ms): moves in the search index."""
-    runs: list[tuple[str, str, int]] = field(default_factory=list)
-    """(device, instance, created_ms) of instances that have ended; one that runs stands in its device's record."""
-    devices: dict[str, bytes | None] = field(default_factory=dict)
-    accumulated: dict[str, list[tuple[int, bytes]]] = field(default_factory=dict)
-    """Appended to the device's accumulator: (sequence, event JSON). Sequences grow by one, without gaps."""
-    dropped: dict[str, int] = field(default_factory=dict)
-    """Device -> first sequence that stays; older events leave the accumulator (and are no longer available)."""
-    available: dict[str, list[int]] = field(default_factory=dict)
-    """Device -> sequences that stay available to later waits (after `accumulated`)."""
-    consumed: dict[str, list[int]] = field(default_factory=dict)
-    """Device -> sequences no longer available."""
-    timers: dict[tuple[str, str], int | None] = field(default_factory=dict)
-    """(instance, slot) -> due time; None clears."""
-    attempts: dict[str, tuple[bytes, int] | None] = field(default_factory=dict)
-    """token -> (payload, dispatch deadline); None forgets the attempt, its claim and its lease."""
-    deadlines: dict[str, int] = field(default_factory=dict)
-    """token -> later deadline, for attempts still queued."""
-    seen: dict[bytes, bytes] = field(default_factory=dict)
-    """Event key -> disposition JSON, in the bucket of `time_ms`."""
-    ledger: list[bytes] = field(default_factory=list)
-    outbox: list[bytes] = field(default_factory=list)
-    dead: list[bytes] = field(default_factory=list)
-    unreserved: list[str] = field(default_factory=list)
-    """Instance ids whose requested start was refused: the reservation is dropped."""
-    counters: dict[str, int] = field(default_factory=dict)
-    replies: list[tuple[str, bytes]] = field(default_factory=list)
-    """(channel, message): published after the rest; nothing depends on their arrival."""
-    handing: Handing | None = None
-    """Handing out of `outbox`; a store that cannot run it leaves it to the engine."""
-
-
-@dataclass(frozen=True, slots=True)
-class CommitResult:
-    """`stale`: another owner has the partition (or the revision moved): nothing was written, give it up."""
-
-    status: Literal["committed", "stale"]
-    next_due_ms: int | None = None
-    outbox: list[str] = field(default_factory=list)
-    is_handed: bool = False
-    """Whether the commit's `handing` has been run."""
-    set_aside: list[str] = field(default_factory=list)
-    """Names of keys of instances or devices that were of another type: they are under `corrupt:<name>` now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 from redis import exceptions
 
@@ -26,13 +27,27 @@ OUT_OF_MEMORY = (
 )
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Raise errors of the store instead of redis-py's."""
-    try:
-        yield
-    except exceptions.RedisError as error:
-        raise translate(error) from error
+class _Translated:
+    """A class, since every question to the store passes here: a generator would cost it several microseconds."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, exceptions.RedisError):
+            raise translate(error) from error
+
+
+_TRANSLATED = _Translated()
+
+
+def translated() -> _Translated:
+    """A `with` block that raises errors of the store instead of redis-py's."""
+    return _TRANSLATED
 
 
 @contextmanager

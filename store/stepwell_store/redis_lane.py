@@ -7,9 +7,9 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from hiredis import pack_command
 from redis.exceptions import RedisError, ResponseError
 
+from stepwell_store.batches import Commit, CommitResult, Inbound, Loaded, Wanted
 from stepwell_store.errors import StoreUnavailable
 from stepwell_store.keys import Keys
-from stepwell_store.protocol import Commit, CommitResult, Inbound, Loaded, Wanted
 from stepwell_store.redis_errors import translated
 from stepwell_store.redis_link import Command, RedisLink, Request
 from stepwell_store.redis_requests import (
@@ -180,8 +180,8 @@ class RedisLane:
 
     def _read_replies(self, awaited: Awaited[Any]) -> list[Any]:
         if awaited.together:
-            refused = [reply for reply in (self._reply() for _ in range(len(awaited.requests) + 1))
-                       if isinstance(reply, RedisError)]  # fmt: skip
+            queued = [self._reply() for _ in range(len(awaited.requests) + 1)]
+            refused = [reply for reply in queued if isinstance(reply, RedisError)]
             replies = self._reply()
             if refused or not isinstance(replies, list):
                 return [*refused, replies]

@@ -5,20 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
+from stepwell_store.batches import START, Commit, CommitResult, Entry, Inbound, Loaded, Wanted
 from stepwell_store.commit_packing import ledger_entries, ledger_stream_position
 from stepwell_store.errors import CorruptValue
 from stepwell_store.positions import parse_position
-from stepwell_store.protocol import (
-    START,
-    Alarm,
-    Commit,
-    CommitResult,
-    Entry,
-    Inbound,
-    Loaded,
-    Ownership,
-    Wanted,
-)
+from stepwell_store.protocol import Alarm, Ownership
 from stepwell_store.redis_lane import Awaited, RedisLane
 from stepwell_store.redis_link import Call, Linked
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from stepwell_store.batches import AHEAD, OLDEST, Commit, CommitResult, Entry, Inbound, Loaded, Wanted
 from stepwell_store.commit_packing import pack_commit, read_answer
 from stepwell_store.compression import restored
 from stepwell_store.errors import CorruptValue
 from stepwell_store.keys import Keys
-from stepwell_store.protocol import AHEAD, OLDEST, Commit, CommitResult, Entry, Inbound, Loaded, Wanted
 from stepwell_store.redis_errors import translate
 from stepwell_store.redis_link import Call, Command, Request
 from stepwell_store.retention import SEEN_BUCKETS, seen_bucket

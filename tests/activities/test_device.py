@@ -9,9 +9,9 @@ from stepwell_activities.builtin import device
 from stepwell_activities.job import perform
 from stepwell_engine.device import Device, encode
 from stepwell_schemas.event import DeviceEvent
+from stepwell_store.batches import START, Commit
 from stepwell_store.memory_store import MemoryStore
 from stepwell_store.partition import partition_of
-from stepwell_store.protocol import START, Commit
 
 LAMP = partition_of("lamp", 4)
 

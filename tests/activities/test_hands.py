@@ -248,3 +248,14 @@ def test_a_server_that_has_forgotten_the_script_is_told_it_again(bench: Bench) -
             found.append(watcher.wait(30))
     assert [shown and shown.id for shown in found] == tokens
     assert [shown is not None and shown.hand is not None for shown in found] == [False, True]
+
+
+def test_a_result_reaches_a_server_that_has_forgotten_the_script(bench: Bench) -> None:
+    hands = bench.hands("one")
+    for number in range(3):
+        _, shown, hand = bench.laid_in(hands)
+        if number == 1:
+            bench.connection.script_flush()
+        assert hand.finish(outcome_of(shown)) is True
+        assert len(reported(bench.store)) == number + 1
+    hands.close()

@@ -16,7 +16,8 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 from stepwell_activities.job import JOB_FUNCTION
-from stepwell_store.protocol import START, Store
+from stepwell_store.batches import START
+from stepwell_store.protocol import Store
 
 SERVE = (
     "import sys; from stepwell_activities.serving import serve; from stepwell_schemas.settings import Settings; "

@@ -11,8 +11,8 @@ from stepwell_engine.device import SIZES_BYTES, Device
 from stepwell_engine.device import decode as decode_device
 from stepwell_engine.loop import Engine
 from stepwell_engine.turn import MORE
+from stepwell_store.batches import AHEAD, OLDEST, Loaded, Wanted
 from stepwell_store.memory_store import MemoryStore
-from stepwell_store.protocol import AHEAD, OLDEST, Loaded, Wanted
 
 LISTENER = """
 id: listener

@@ -10,7 +10,8 @@ from stepwell_interpreter.decide import decide
 from stepwell_schemas import instance as instances
 from stepwell_schemas import records
 from stepwell_schemas.instance import new_instance
-from stepwell_store.protocol import CommitResult, InstanceFilter
+from stepwell_store.batches import CommitResult
+from stepwell_store.protocol import InstanceFilter
 
 TWO_STEPS = """
 id: two-steps

@@ -9,6 +9,7 @@ from stepwell_engine.partition import Partition
 from stepwell_store.memory_lane import MemoryLane, Request
 
 
+@pytest.mark.usefixtures("replaceable")
 def test_no_commit_is_waited_for_while_there_is_more_to_decide(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(partitions=1)
     world.deploy(LISTENER)

@@ -17,9 +17,10 @@ from stepwell_engine.partition import Partition
 from stepwell_engine.turn import Batch
 from stepwell_schemas.instance import Frame
 from stepwell_store import memory_partition, memory_store
+from stepwell_store.batches import Commit, CommitResult
 from stepwell_store.memory_partition import MemoryClaim, MemoryPartition
 from stepwell_store.memory_workers import MemoryWorkers
-from stepwell_store.protocol import Alarm, Commit, CommitResult
+from stepwell_store.protocol import Alarm
 
 WITHIN = 150
 """Seeds."""

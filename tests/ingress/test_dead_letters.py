@@ -8,8 +8,8 @@ import pytest
 from api_world import at_door, cloud_event
 from stepwell_ingress import dead_letters
 from stepwell_ingress.errors import NotReplayable, UnknownLetter
+from stepwell_store.batches import START, Commit
 from stepwell_store.memory_store import MemoryStore
-from stepwell_store.protocol import START, Commit
 
 
 def store_with(*bodies: dict[str, Any]) -> MemoryStore:

@@ -9,7 +9,6 @@ from pathlib import Path
 import fakeredis
 import pytest
 from redis import Redis
-from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.keys import is_known_key
 from stepwell_store.memory_store import MemoryStore
 from stepwell_store.open import open_redis
@@ -36,15 +35,6 @@ def store(request: pytest.FixtureRequest, namespace: str) -> Iterator[Store]:
     leaked = unknown_keys(client, namespace)
     opened.close()
     assert leaked == []
-
-
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A server for this test alone, which it may stop or starve."""
-    server = EmbeddedServer(tmp_path, "memory")
-    server.start()
-    yield server
-    server.stop()
 
 
 def unknown_keys(client: Redis, namespace: str) -> list[str]:

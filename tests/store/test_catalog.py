@@ -1,7 +1,8 @@
 """Definitions are immutable, activities are replaced, the revision grows with both."""
 
 from stepwell_schemas.catalog import ActivityDescription
-from stepwell_store.protocol import START, Store
+from stepwell_store.batches import START
+from stepwell_store.protocol import Store
 from store_batches import definition
 
 

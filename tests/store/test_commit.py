@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from msgpack import unpackb
 from stepwell_store import commit_packing
+from stepwell_store.batches import START, Commit
 from stepwell_store.commit_packing import pack_commit
 from stepwell_store.keys import Keys
-from stepwell_store.protocol import START, Commit, Store
+from stepwell_store.protocol import Store
 from stepwell_store.redis_store import RedisStore
 from store_batches import DAY, NOW, instance_json, own
 

@@ -1,7 +1,8 @@
 """A device's accumulator: sequences, what is available, what is dropped."""
 
 import orjson
-from stepwell_store.protocol import AHEAD, OLDEST, Store
+from stepwell_store.batches import AHEAD, OLDEST
+from stepwell_store.protocol import Store
 from store_batches import own
 
 

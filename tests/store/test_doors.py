@@ -1,7 +1,8 @@
 """Events and records come in, ids are reserved, sources are remembered."""
 
+from stepwell_store.batches import START
 from stepwell_store.positions import parse_position
-from stepwell_store.protocol import START, Store
+from stepwell_store.protocol import Store
 from store_batches import own
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from stepwell_store import embedded
+from stepwell_store.batches import START
 from stepwell_store.embedded import EmbeddedServer, find_server
 from stepwell_store.errors import StoreUnavailable
 from stepwell_store.open import open_redis
-from stepwell_store.protocol import START
 from stepwell_store.redis_store import RedisStore
 from store_batches import own
 

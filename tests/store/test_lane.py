@@ -2,10 +2,11 @@
 
 import pytest
 from redis import Redis
+from stepwell_store.batches import START, Handing, Wanted
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.errors import StoreUnavailable
 from stepwell_store.open import open_redis
-from stepwell_store.protocol import START, Handing, Store, Wanted
+from stepwell_store.protocol import Store
 from stepwell_store.redis_store import RedisStore
 from store_batches import NOW, own
 

@@ -2,8 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from stepwell_store.batches import START
 from stepwell_store.memory_store import MemoryStore
-from stepwell_store.protocol import START, Store
+from stepwell_store.protocol import Store
 from store_batches import NOW, own
 
 

@@ -6,13 +6,14 @@ from importlib.resources import files
 
 import pytest
 from redis import Redis
+from stepwell_store.batches import START, Wanted
 from stepwell_store.commit_packing import LEDGER_SEPARATOR
 from stepwell_store.compression import MARK, compressed, compressed_small
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.errors import CorruptValue, LayoutMismatch, StoreUnavailable
 from stepwell_store.keys import LAYOUT_VERSION, Keys, is_known_key
 from stepwell_store.open import open_redis
-from stepwell_store.protocol import START, InstanceFilter, Wanted
+from stepwell_store.protocol import InstanceFilter
 from stepwell_store.redis_link import SCRIPTS
 from stepwell_store.redis_store import RedisStore
 from store_batches import NOW, definition, instance_json, own

@@ -2,7 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from stepwell_store.protocol import START, Claim, Store
+from stepwell_store.batches import START
+from stepwell_store.protocol import Claim, Store
 from store_batches import NOW, Owner, own
 
 LEASE = 10_000

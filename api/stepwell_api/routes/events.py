@@ -12,7 +12,8 @@ from starlette.responses import Response
 from stepwell_ingress.door import CheckedEvent, read_binary_event, read_events
 from stepwell_schemas.bodies import EventAnswer, EventsAnswer, FieldProblem
 from stepwell_schemas.cloudevents import EventRejected, event_key, parse_event
-from stepwell_store.protocol import START, Store
+from stepwell_store.batches import START
+from stepwell_store.protocol import Store
 
 from stepwell_api import reading, views
 from stepwell_api.problems import ProblemRaised
