@@ -80,8 +80,13 @@ class RedisLink:
             return self._execute(*command, **options)
 
     def script(self, name: str, keys: Sequence[str], *arguments: Any) -> Any:
-        """Run one script."""
-        return self.run([Call(name, keys, arguments)])[0]
+        """Run one script. Not by a pipeline of one: that takes half as long again."""
+        script = self._scripts[name]
+        with translated():
+            try:
+                return self._execute("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            except NoScriptError:
+                return self._execute("EVAL", script.text, len(keys), *keys, *arguments)
 
     def run(self, requests: Sequence[Request], together: bool = False) -> list[Any]:
         """Run commands and scripts in order; the first error is raised after all were run.

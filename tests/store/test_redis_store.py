@@ -107,6 +107,16 @@ def test_forgotten_scripts_are_loaded_again_in_the_middle_of_a_pipeline(
     assert (loaded.devices, loaded.available) == ({"dev": b"D"}, {"dev": [(1, b"e")]})
 
 
+def test_a_forgotten_script_is_given_again_where_it_is_asked_for_alone(
+    redis_store: RedisStore, client: Redis
+) -> None:
+    for instance in ("first", "second"):
+        client.script_flush()
+        assert redis_store.request_start(0, instance, "f", b"{}").status == "created"
+        assert redis_store.request_start(0, instance, "f", b"{}").status == "repeated"
+    assert redis_store.partition_info(0).inbox_length == 2
+
+
 def test_a_key_of_another_type_is_named_as_corrupt(
     redis_store: RedisStore, client: Redis, namespace: str
 ) -> None:
