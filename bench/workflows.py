@@ -98,7 +98,7 @@ def latencies(store: Store, redis: Redis, count: int) -> list[float]:
     server, engine and worker need.
     """
     taken: list[float] = []
-    redis.config_set("notify-keyspace-events", "Kz")
+    redis.config_set("notify-keyspace-events", "Kz")  # this server is ours alone
     with redis.pubsub(ignore_subscribe_messages=True) as ends:
         ends.psubscribe("__keyspace@0__:*:index:three:succeeded")
         ends.get_message(timeout=1)  # that we have subscribed

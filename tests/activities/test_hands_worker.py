@@ -49,6 +49,7 @@ def test_an_idle_worker_writes_nothing_but_results(bench: Bench, monkeypatch: py
     thread.join(60)
     assert [entry["record"]["output"] for entry in reported(bench.store)] == [0, 1, 2]
     assert taken == []
+    assert not bench.connection.connection_pool._in_use_connections, "what it held is given back"
     assert bench.connection.keys(f"rq:*{bench.namespace}*") == []
     assert not any(bench.connection.exists(f"rq:job:{token}") for token in tokens)
 

@@ -1,13 +1,14 @@
 """A script on a connection of its own: what it answers, what it raises, and what becomes of its connection."""
 
-import signal
 import threading
-from types import FrameType
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from redis import Redis
+from redis import BlockingConnectionPool, Redis, UnixDomainSocketConnection
+from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import ResponseError
-from stepwell_activities.pinned_script import PinnedScript
+from stepwell_activities.pinned_script import HOLD_SECONDS, PinnedScript
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.errors import CorruptValue, StoreError, StoreUnavailable
 from stepwell_store.open import open_redis
@@ -35,17 +36,24 @@ def test_it_runs_with_its_keys_and_arguments_on_a_server_that_did_not_know_it(
     connection.delete(namespace)
 
 
-def test_it_keeps_one_connection_and_opens_another_after_it_was_closed(own_server: EmbeddedServer) -> None:
-    with open_redis(own_server.url) as watcher, open_redis(own_server.url) as client:
+def one_connection(server: EmbeddedServer) -> Redis:
+    """A client that has no more than one connection: who does not give it back keeps everybody else waiting."""
+    from_url: Callable[..., Any] = BlockingConnectionPool.from_url
+    return Redis(connection_pool=from_url(server.url, max_connections=1, timeout=0.05, protocol=2))
+
+
+def test_it_keeps_its_connection_until_it_is_closed(own_server: EmbeddedServer) -> None:
+    with open_redis(own_server.url) as watcher, one_connection(own_server) as client:
         script = PinnedScript(client, "return 1")
         before = connections(watcher)
         assert script([], []) == script([], []) == 1
-        [first] = connections(watcher) - before
+        assert len(connections(watcher) - before) == 1
+        with pytest.raises(Disconnected):
+            client.ping()
         script.close()
         script.close()
+        assert client.ping()
         assert script([], []) == 1
-        [second] = connections(watcher) - before
-        assert second != first
         script.close()
 
 
@@ -66,37 +74,65 @@ def test_what_the_server_answers_with_an_error_is_raised_and_the_connection_stay
             PinnedScript(client, "return redis.call('NOSUCH')")([], [])
 
 
-def test_a_broken_line_is_told_and_the_next_call_has_another(own_server: EmbeddedServer) -> None:
-    with open_redis(own_server.url) as other, open_redis(own_server.url) as client:
+def test_a_line_that_breaks_is_told_and_the_next_call_has_another(own_server: EmbeddedServer) -> None:
+    with open_redis(own_server.url) as other, one_connection(own_server) as client:
         script = PinnedScript(client, "return redis.call('INCR', 'n')")
         assert script([], []) == 1
         other.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         with pytest.raises(StoreUnavailable):
             script([], [])
+        assert client.ping(), "its connection is the pool's again"
         assert script([], []) == 2, "and nothing was repeated by itself"
+        script.close()
 
 
-def test_a_call_that_a_signal_breaks_off_leaves_no_answer_for_the_next(own_server: EmbeddedServer) -> None:
-    class BrokenOff(BaseException):
-        pass
+def test_a_line_that_was_closed_while_it_was_not_needed_is_opened_anew_without_a_word(
+    own_server: EmbeddedServer,
+) -> None:
+    now = [100.0]
+    with open_redis(own_server.url) as other, one_connection(own_server) as client:
+        script = PinnedScript(client, "return redis.call('INCR', 'n')", lambda: now[0])
+        for number in range(1, 4):
+            assert script([], []) == number
+            other.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            now[0] += HOLD_SECONDS
+        script.close()
 
-    def break_off(number: int, frame: FrameType | None) -> None:
-        raise BrokenOff
 
-    with open_redis(own_server.url) as other, open_redis(own_server.url) as client:
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, Disconnected])
+def test_what_breaks_a_call_off_behind_its_question_leaves_no_answer_for_the_next(
+    own_server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    with open_redis(own_server.url) as other, one_connection(own_server) as client:
         script = PinnedScript(client, "return ARGV[1]")
         assert script([], ["first"]) == b"first"
-        other.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
-        before = signal.signal(signal.SIGALRM, break_off)
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
-            with pytest.raises(BrokenOff):
-                script([], ["second"])
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-            other.execute_command("CLIENT", "UNPAUSE")
+        other.execute_command(
+            "CLIENT", "PAUSE", 200, "ALL"
+        )  # the answer comes when nobody waits for it any more
+        send: Callable[..., None] = UnixDomainSocketConnection.send_packed_command
+
+        def sent_and_broken_off(self: UnixDomainSocketConnection, *given: Any) -> None:
+            monkeypatch.undo()
+            send(self, *given)
+            raise error
+
+        monkeypatch.setattr(UnixDomainSocketConnection, "send_packed_command", sent_and_broken_off)
+        with pytest.raises(StoreUnavailable if error is Disconnected else error):
+            script([], ["second"])
         assert script([], ["third"]) == b"third"
+        script.close()
+
+
+def test_closing_raises_nothing(own_server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_redis(own_server.url) as client:
+        script = PinnedScript(client, "return 1")
+        assert script([], []) == 1
+
+        def refused(connection: Any) -> None:
+            raise Disconnected("new credentials cannot be told")
+
+        monkeypatch.setattr(client.connection_pool, "release", refused)
+        script.close()
 
 
 def test_threads_take_turns(connection: Redis) -> None:

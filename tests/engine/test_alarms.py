@@ -194,3 +194,42 @@ def test_a_sign_of_life_puts_a_heartbeat_off() -> None:
     world.advance(15)
     world.run()
     assert timer_in(instance(world), "0/heartbeat") is None
+
+
+def not_caught_up(what: str) -> Instance:
+    """A wait whose time is over when an engine comes that reads one record at a time; before it was over there came
+    something for it, behind something else."""
+    world = World(partitions=2)
+    world.deploy(LISTENER)
+    world.push("d", "Begin")
+    world.run()
+    world.engine.drain()
+    number, waiting = world.partition("d"), instance(world)
+    other = next(name for name in map(str, range(99)) if world.partition(name) != number)
+    world.advance(50)
+    if what == "door":
+        world.push(other, "Tick")
+        world.push("d", "Tick")
+    else:
+        world.request(number, op="start", instance=f"x~{number}", definition="none", version=None, input={})
+        world.advance(1)
+        cancel = {"kind": "CancelRequested", "time_ms": world.now_ms, "reason": "enough"}
+        world.request(number, op="deliver", instance=waiting.id, record=cancel)
+    world.advance(15)
+    world.run(world.another_engine("two", Pace(fewest=1, most=1)))
+    return instance(world)
+
+
+def test_a_timer_waits_for_the_door_though_its_partition_has_nothing_of_what_was_read() -> None:
+    assert (not_caught_up("door").status, not_caught_up("door").revision) == ("running", 2)
+
+
+def test_a_timer_waits_for_what_is_still_to_be_read_from_its_inbox() -> None:
+    assert not_caught_up("inbox").status == "cancelled"
+
+
+def test_what_comes_by_the_inbox_does_not_keep_a_timer_from_firing(world: World) -> None:
+    world.advance(60)
+    world.request(0, op="start", instance="x~0", definition="none", version=None, input={})
+    world.engine.step(block_ms=0)
+    assert instance(world).error == "Late"

@@ -5,13 +5,11 @@ from typing import Any
 import pytest
 from engine_world import LISTENER, World
 from stepwell_engine.intake import USUAL_PACE, Pace
-from stepwell_engine.partition import Partition
 from stepwell_store.memory_lane import MemoryLane, Request
 
 
-@pytest.mark.usefixtures("replaceable")
 def test_no_commit_is_waited_for_while_there_is_more_to_decide(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(partitions=1)
+    world = World(partitions=2)
     world.deploy(LISTENER)
     for number in range(100):
         world.push(f"device-{number}", "Begin")
@@ -19,7 +17,7 @@ def test_no_commit_is_waited_for_while_there_is_more_to_decide(monkeypatch: pyte
     for number in range(USUAL_PACE.most * 5):
         world.push(f"device-{number % 100}", "Tick")
     course: list[str] = []
-    commit, wait, decide = MemoryLane.commit, Request.wait, Partition.decide
+    commit, wait = MemoryLane.commit, Request.wait
 
     def sent(self: MemoryLane, commits: Any) -> Any:
         course.append("sent")
@@ -30,13 +28,12 @@ def test_no_commit_is_waited_for_while_there_is_more_to_decide(monkeypatch: pyte
             course.append("waited")
         return wait(self)
 
-    def decided(self: Partition, *given: Any) -> Any:
-        course.append("decided")
-        return decide(self, *given)
+    def prepared(self: MemoryLane, batch: Any) -> None:
+        course.append("decided")  # the other partition's batch is packed when both are decided
 
     monkeypatch.setattr(MemoryLane, "commit", sent)
     monkeypatch.setattr(Request, "wait", waited)
-    monkeypatch.setattr(Partition, "decide", decided)
+    monkeypatch.setattr(MemoryLane, "prepare", prepared)
     while world.engine.step(block_ms=0) >= USUAL_PACE.fewest:
         world.advance(2)  # leases are renewed, lost attempts looked for and the door trimmed in every round
     *before, _ = [at for at, what in enumerate(course) if what == "sent"]
