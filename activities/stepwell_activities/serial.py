@@ -11,6 +11,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from redis.exceptions import RedisError
+from stepwell_store.errors import StoreUnavailable
+
 from stepwell_activities.attempt import Outcome, now_ms
 from stepwell_activities.claiming import Held
 from stepwell_activities.errors import Failure
@@ -223,6 +226,8 @@ class SerialBench:
                 if time.monotonic() >= next_sign:
                     next_sign = time.monotonic() + SIGN_SECONDS
                     self._sign()
+            except (RedisError, StoreUnavailable) as error:
+                log.warning("cannot look after what waits behind a slow body, trying again: %s", error)
             except Exception:
                 log.exception("cannot look after what waits behind a slow body; trying again")
             seen = turn
