@@ -96,7 +96,11 @@ def kind_of(n: int) -> str:
 
 
 class StreamDoor:
-    """XADD to the stream without any of our code, as any language would."""
+    """XADD to the stream without any of our code, as any language would.
+
+    A batch is one transaction: of a plain pipeline, a server that is full just then may refuse the first and take the
+    rest, and what is sent again would come behind it.
+    """
 
     def __init__(self, url: str, namespace: str) -> None:
         self._redis: Redis = open_redis(url)
@@ -105,7 +109,7 @@ class StreamDoor:
     def push(self, events: Sequence[bytes]) -> bool:
         """Whether all are durable; False leaves it open."""
         try:
-            with self._redis.pipeline(transaction=False) as pipe:
+            with self._redis.pipeline(transaction=True) as pipe:
                 for event in events:
                     pipe.xadd(self._stream, {"event": event})
                 pipe.execute()
