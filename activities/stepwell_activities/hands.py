@@ -143,7 +143,7 @@ class Hands:
         return bool(reported), bool(more)
 
     def close(self) -> None:
-        """Drop the connection that results are written on."""
+        """Give the connection back that results are written on."""
         self._finish.close()
 
     def put_back(self, leave: bool = False) -> int:

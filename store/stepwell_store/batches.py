@@ -1,7 +1,7 @@
 """What the owner of a partition exchanges with the store for a batch: what it reads, what it commits.
 
-The classes are written out, since every batch makes some of each: a generated `__init__` is interpreted Python even in
-the compiled build (docs/decisions/0011). A None where a list or a mapping belongs makes an empty one.
+What every batch makes is written out: a generated `__init__` is interpreted Python even in the compiled build
+(docs/decisions/0011). A None where a list or a mapping belongs makes an empty one.
 """
 
 from collections.abc import Sequence
