@@ -18,7 +18,7 @@ from stepwell_engine.dispatch import Job
 from stepwell_engine.loop import Engine
 from stepwell_schemas.catalog import ActivityDescription
 from stepwell_store.partition import instance_id
-from stepwell_store.protocol import Store
+from stepwell_store.protocol import RequestedStart, Store
 
 MAP = """
 id: many
@@ -77,7 +77,7 @@ def run_map(store: Store, redis: Redis, items: int) -> None:
         "input": {"items": [0] * items},
     }
     before, cpu, started = redis.info(), time.process_time(), time.perf_counter()
-    store.request_start(0, id, "bench", orjson.dumps(operation))
+    store.request_starts([RequestedStart(0, id, "bench", orjson.dumps(operation))])
     while drain(engine) or played.jobs:
         jobs, played.jobs = played.jobs[:500], played.jobs[500:]
         work(store, jobs)

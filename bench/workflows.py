@@ -14,19 +14,19 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
 from redis import Redis
+from redis.client import PubSub
 from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
-from served import print_server
+from served import processor_seconds, served, wait_until
 from stepwell_engine.catalog import publish
-from stepwell_schemas.settings import Settings
-from stepwell_store.embedded import EmbeddedServer
-from stepwell_store.open import open_redis, open_store
 from stepwell_store.partition import instance_id, partition_of
-from stepwell_store.protocol import InstanceFilter, Store
+from stepwell_store.protocol import InstanceFilter, RequestedStart, Store
 
 from stepwell import activity
 
@@ -41,23 +41,13 @@ states:
 """
 
 
-def wait_for(condition: object, seconds: float) -> None:
-    """Poll until the condition holds."""
-    assert callable(condition)
-    until = time.perf_counter() + seconds
-    while not condition():
-        if time.perf_counter() > until:
-            raise TimeoutError("the system did not get there")
-        time.sleep(0.002)
-
-
 def start(store: Store, number: int, tag: str, reply: dict[str, str] | None = None) -> str:
     partition = partition_of(f"{tag}-{number}", store.partitions)
     id = instance_id("three", f"{tag}{number:08x}", partition)
     operation = {"op": "start", "instance": id, "definition": "three", "version": None, "input": {}}
     if reply is not None:
         operation["reply"] = reply
-    store.request_start(partition, id, "bench", orjson.dumps(operation))
+    store.request_starts([RequestedStart(partition, id, "bench", orjson.dumps(operation))])
     return id
 
 
@@ -87,34 +77,44 @@ def throughput(store: Store, count: int, tag: str) -> float:
         time.sleep(0.02)
         return succeeded(store) - before >= count
 
-    wait_for(done, 300)
+    wait_until(done, 300, pause=0)
     return count / (time.perf_counter() - started)
 
 
-def latencies(store: Store, redis: Redis, count: int) -> list[float]:
-    """Milliseconds from the request to the stored end, one workflow at a time.
+@contextmanager
+def ends(redis: Redis) -> Iterator[PubSub]:
+    """The server tells of each workflow that has succeeded (a keyspace notification; the server is ours alone).
 
-    The server tells of the end (a keyspace notification): who asks for it again and again takes the processors that
-    server, engine and worker need.
+    Who asks for it again and again takes the processors that server, engine and worker need.
     """
+    redis.config_set("notify-keyspace-events", "Kz")
+    with redis.pubsub(ignore_subscribe_messages=True) as told:
+        told.psubscribe("__keyspace@0__:*:index:three:succeeded")
+        told.get_message(timeout=1)  # that we have subscribed
+        yield told
+    redis.config_set("notify-keyspace-events", "")
+
+
+def ended(told: PubSub) -> None:
+    """Wait until the next workflow has succeeded. Raises TimeoutError."""
+    until = time.perf_counter() + 30
+    while told.get_message(timeout=1) is None:
+        if time.perf_counter() > until:
+            raise TimeoutError("no workflow has succeeded for 30 s")
+
+
+def latencies(store: Store, redis: Redis, count: int) -> list[float]:
+    """Milliseconds from the request to the stored end, one workflow at a time."""
     taken: list[float] = []
-    redis.config_set("notify-keyspace-events", "Kz")  # this server is ours alone
-    with redis.pubsub(ignore_subscribe_messages=True) as ends:
-        ends.psubscribe("__keyspace@0__:*:index:three:succeeded")
-        ends.get_message(timeout=1)  # that we have subscribed
+    with ends(redis) as told:
         for number in range(count):
             started = time.perf_counter()
             id = start(store, number, "s")
-            until = started + 30
-            while ends.get_message(timeout=1) is None:
-                if time.perf_counter() > until:
-                    raise TimeoutError(id)
+            ended(told)
             taken.append((time.perf_counter() - started) * 1_000)
-            partition = int(id.rpartition("~")[2])
-            ended = store.instance(partition, id)
-            assert ended is not None
-            assert orjson.loads(ended)["status"] == "succeeded"
-    redis.config_set("notify-keyspace-events", "")
+            stored = store.instance(int(id.rpartition("~")[2]), id)
+            assert stored is not None
+            assert orjson.loads(stored)["status"] == "succeeded"
     return taken
 
 
@@ -122,12 +122,6 @@ def latencies(store: Store, redis: Redis, count: int) -> list[float]:
 def nothing(n: int = 0) -> int:
     """Give the number back: what is left is Stepwell itself. Workers import this file for it."""
     return n
-
-
-def processor_seconds(pid: int) -> float:
-    """Processor time that a process has taken so far (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def stock_rq(redis: Redis, count: int) -> float:
@@ -142,71 +136,68 @@ def stock_rq(redis: Redis, count: int) -> float:
     return count / (time.perf_counter() - started)
 
 
+@contextmanager
+def processes(url: str, workers: int = 1) -> Iterator[dict[str, int]]:
+    """An engine and workers that know `bench.nothing`, on the server: their names and process ids."""
+    with tempfile.TemporaryDirectory(prefix="stepwell-bench-") as folder:
+        environment = {
+            **os.environ,
+            "STEPWELL_STORE_URL": url,
+            "STEPWELL_ACTIVITY_MODULES": str(Path(__file__).resolve()),
+            "STEPWELL_DATA_DIR": folder,
+            "STEPWELL_LOG_LEVEL": "warning",
+        }
+        command = str(Path(sys.executable).with_name("stepwell"))
+        names = {"engine": "engine"} | {f"worker {number}": "worker" for number in range(1, workers + 1)}
+        running = {name: subprocess.Popen([command, role], env=environment) for name, role in names.items()}
+        try:
+            yield {name: process.pid for name, process in running.items()}
+        finally:
+            for process in running.values():
+                process.terminate()
+            for process in running.values():
+                process.wait(20)
+
+
+def begin(store: Store) -> None:
+    """The workflow is published, and everything that it needs has run before."""
+    wait_until(lambda: "bench.nothing" in store.activities(), 20)
+    publish(store, WORKFLOW, now_ms=0)
+    throughput(store, 50, "warm")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--single", type=int, default=200)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        server = EmbeddedServer(Path(folder), "fsync")
-        url = server.start()
-        try:
-            run(url, options, Path(folder))
-        finally:
-            server.stop()
+    with served() as (url, store, redis), processes(url, options.workers) as pids:
+        begin(store)
+        measure(store, redis, options, {"server": int(redis.info("server")["process_id"]), **pids})
 
 
-def run(url: str, options: argparse.Namespace, folder: Path) -> None:
-    module = str(Path(__file__).resolve())
-    environment = {
-        **os.environ,
-        "STEPWELL_STORE_URL": url,
-        "STEPWELL_ACTIVITY_MODULES": module,
-        "STEPWELL_DATA_DIR": str(folder),
-        "STEPWELL_LOG_LEVEL": "warning",
-    }
-    command = [str(Path(sys.executable).with_name("stepwell"))]
-    processes = [
-        subprocess.Popen([*command, role], env=environment)
-        for role in ["engine"] + ["worker"] * options.workers
-    ]
-    store = open_store(Settings(store_url=url))
-    try:
-        wait_for(lambda: "bench.nothing" in store.activities(), 20)
-        publish(store, WORKFLOW, now_ms=0)
-        throughput(store, 50, "warm")
-        redis = open_redis(url)
-        print_server(redis)
-        rq_rate = stock_rq(redis, 600)
-        names = {"server": int(redis.info("server")["process_id"]), "engine": processes[0].pid}
-        names |= {f"worker {number}": process.pid for number, process in enumerate(processes[1:], 1)}
-        before = {name: processor_seconds(pid) for name, pid in names.items()}
-        taken = latencies(store, redis, options.single)
-        single = {name: processor_seconds(pid) - before[name] for name, pid in names.items()}
-        before = {name: processor_seconds(pid) for name, pid in names.items()}
-        rate = throughput(store, options.count, "run")
-        many = {name: processor_seconds(pid) - before[name] for name, pid in names.items()}
-        print(f"three-step workflows      {rate:8,.0f} /s  ({rate * 3:,.0f} activities/s)")
-        print(
-            f"stock RQ, no-op jobs      {rq_rate:8,.0f} /s  ratio of activities to it {rate * 3 / rq_rate:.2f}"
-        )
-        print(
-            f"one at a time             p50 {statistics.median(taken):.1f} ms   "
-            f"p99 {sorted(taken)[int(len(taken) * 0.99) - 1]:.1f} ms   least {min(taken):.1f} ms"
-        )
-        for what, seconds, count in (
-            ("one at a time", single, options.single),
-            ("at once", many, options.count),
-        ):
-            shares = "   ".join(f"{name} {used / count * 1e3:.2f}" for name, used in seconds.items())
-            print(f"processor ms per workflow, {what:<14} {shares}")
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(20)
-        store.close()
+def measure(store: Store, redis: Redis, options: argparse.Namespace, pids: dict[str, int]) -> None:
+    """Print the rates, the latencies and what each process took."""
+    rq_rate = stock_rq(redis, 600)
+    before = {name: processor_seconds(pid) for name, pid in pids.items()}
+    taken = latencies(store, redis, options.single)
+    single = {name: processor_seconds(pid) - before[name] for name, pid in pids.items()}
+    before = {name: processor_seconds(pid) for name, pid in pids.items()}
+    rate = throughput(store, options.count, "run")
+    many = {name: processor_seconds(pid) - before[name] for name, pid in pids.items()}
+    print(f"three-step workflows      {rate:8,.0f} /s  ({rate * 3:,.0f} activities/s)")
+    print(f"stock RQ, no-op jobs      {rq_rate:8,.0f} /s  ratio of activities to it {rate * 3 / rq_rate:.2f}")
+    print(
+        f"one at a time             p50 {statistics.median(taken):.1f} ms   "
+        f"p99 {sorted(taken)[int(len(taken) * 0.99) - 1]:.1f} ms   least {min(taken):.1f} ms"
+    )
+    for what, seconds, count in (
+        ("one at a time", single, options.single),
+        ("at once", many, options.count),
+    ):
+        shares = "   ".join(f"{name} {used / count * 1e3:.2f}" for name, used in seconds.items())
+        print(f"processor ms per workflow, {what:<14} {shares}")
 
 
 if __name__ == "__main__":

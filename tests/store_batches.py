@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from stepwell_schemas.catalog import StoredDefinition
 from stepwell_store.batches import Commit, CommitResult, Loaded, Wanted
-from stepwell_store.protocol import Store
+from stepwell_store.protocol import RequestedStart, StartReceipt, Store
 
 NOW = 1_750_000_000_000
 DAY = 24 * 60 * 60 * 1000
@@ -56,6 +56,15 @@ def own(store: Store, partition: int = 0, owner: str = OWNER) -> Owner:
     ownership = store.acquire(partition, owner, 60_000)
     assert ownership is not None
     return Owner(store, partition, ownership.epoch, ownership.revision, ownership.inbox, ownership.door)
+
+
+def request_start(
+    store: Store, partition: int, instance: str, fingerprint: str, record: bytes
+) -> StartReceipt:
+    """One start by request."""
+    (receipt,) = store.request_starts([RequestedStart(partition, instance, fingerprint, record)])
+    assert isinstance(receipt, StartReceipt)
+    return receipt
 
 
 def instance_json(

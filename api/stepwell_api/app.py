@@ -12,6 +12,7 @@ from stepwell_store.protocol import Store
 
 from stepwell_api import problems
 from stepwell_api.access import authorize
+from stepwell_api.definitions import Definitions
 from stepwell_api.documentation import describe
 from stepwell_api.gate import Gate
 from stepwell_api.readiness import Readiness, product_version
@@ -26,7 +27,8 @@ from stepwell_api.routes import (
     health,
     workflows,
 )
-from stepwell_api.services import Definitions, Services
+from stepwell_api.services import Services
+from stepwell_api.starts import Starts
 
 REPLY_TIMEOUT_SECONDS = 5.0
 
@@ -35,11 +37,13 @@ def create_app(
     settings: Settings, store: Store, *, reply_timeout_seconds: float = REPLY_TIMEOUT_SECONDS
 ) -> FastAPI:
     """The API over a store. The caller keeps the store and closes it after the application's shutdown."""
+    known = Definitions(store)
     services = Services(
         settings=settings,
         store=store,
-        definitions=Definitions(store),
+        definitions=known,
         replies=Replies(store, reply_timeout_seconds),
+        starts=Starts(store, known),
         door=GroupCommit(Door(store, settings.door_limit)),
         readiness=Readiness(store),
     )
@@ -48,6 +52,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         await services.door.close()
+        await services.starts.close()
         await services.replies.close()
 
     app = FastAPI(

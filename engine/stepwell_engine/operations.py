@@ -60,8 +60,9 @@ def _start(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
     id, reply = _text(operation, "instance"), operation.get("reply")
     name = _text(operation, "definition")
     version, device = _text_or_none(operation, "version"), _text_or_none(operation, "device")
-    if turn.instance(id) is not None:
-        turn.reply(reply, "started", instance=id)
+    known = turn.instance(id)
+    if known is not None:
+        turn.reply(reply, "started", instance=id, state=known.status)
         return
     program = catalog.latest(name) if version is None else catalog.program(name, version)
     if program is None:
@@ -93,7 +94,8 @@ def _start(turn: Turn, catalog: Catalog, operation: dict[str, Any]) -> None:
         actor=_text_or_none(operation, "actor"),
     )
     execution.settle(turn, catalog)
-    turn.reply(reply, "started", instance=id)
+    started = turn.instance(id)
+    turn.reply(reply, "started", instance=id, state=None if started is None else started.status)
 
 
 def _refuse(turn: Turn, id: str, reply: dict[str, Any] | None, status: str, **details: Any) -> None:

@@ -16,7 +16,7 @@ from stepwell_store.memory_log import MemoryLog
 from stepwell_store.memory_partition import MemoryPartition, apply_commit
 from stepwell_store.memory_reading import MemoryReading
 from stepwell_store.memory_workers import MemoryWorkers
-from stepwell_store.protocol import Alarm, Ownership, PublishResult, StartReceipt
+from stepwell_store.protocol import Alarm, Ownership, PublishResult, RequestedStart, StartReceipt
 from stepwell_store.searching import has_dropped, running_of
 
 SOURCES_KEPT = 1000
@@ -73,23 +73,25 @@ class MemoryStore(MemoryWorkers, MemoryReading):
         with self._changed:
             return [self._to_inbox(self._parts[partition], record) for record in records]
 
-    def request_start(self, partition: int, instance: str, fingerprint: str, record: bytes) -> StartReceipt:
+    def request_starts(self, starts: Sequence[RequestedStart]) -> Sequence[StartReceipt]:
         with self._changed:
-            part = self._parts[partition]
-            reserved = part.reservations.get(instance)
-            if reserved is None and instance not in part.instances:
-                part.reservations[instance] = fingerprint
-                self._to_inbox(part, record)
-                return StartReceipt("created", partition)
-            return StartReceipt("repeated" if reserved == fingerprint else "conflict", partition)
+            return [self._request_start(self._parts[start.partition], start) for start in starts]
+
+    def _request_start(self, part: MemoryPartition, start: RequestedStart) -> StartReceipt:
+        reserved = part.reservations.get(start.instance)
+        if reserved is None and start.instance not in part.instances:
+            part.reservations[start.instance] = start.fingerprint
+            self._to_inbox(part, start.record)
+            return StartReceipt("created", start.partition)
+        return StartReceipt("repeated" if reserved == start.fingerprint else "conflict", start.partition)
 
     def locate(self, instance: str) -> int | None:
         with self._changed:
             return self._placed.get(instance)
 
-    def place(self, instance: str, partition: int) -> int:
+    def places(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
         with self._changed:
-            return self._placed.setdefault(instance, partition)
+            return [self._placed.setdefault(instance, partition) for instance, partition in wanted]
 
     def add_sources(self, sources: Sequence[str]) -> None:
         with self._changed:

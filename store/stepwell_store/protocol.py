@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from stepwell_schemas.catalog import ActivityDescription, StoredDefinition
 
 from stepwell_store.batches import Commit, CommitResult, Entry, Inbound, Loaded, Wanted
+from stepwell_store.errors import StoreError
 
 if TYPE_CHECKING:
     from stepwell_store.lane import Lane
@@ -58,6 +59,16 @@ class DueAttempt:
     token: str
     payload: bytes
     claim: Claim | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedStart:
+    """A start: where its instance lives, what the request is compared by, the record for the inbox."""
+
+    partition: int
+    instance: str
+    fingerprint: str
+    record: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,16 +145,19 @@ class Store(Protocol):
         """Append records to a partition's inbox; durable on return."""
         ...
 
-    def request_start(self, partition: int, instance: str, fingerprint: str, record: bytes) -> StartReceipt:
-        """Reserve the instance's id and append the start record, as one act."""
+    def request_starts(self, starts: Sequence[RequestedStart]) -> Sequence[StartReceipt | StoreError]:
+        """Reserve each instance's id and append its start record, as one act for each, in one trip.
+
+        An error that a start alone has met is its answer; raised is what leaves all of them open.
+        """
         ...
 
     def locate(self, instance: str) -> int | None:
         """The partition of an instance whose id a caller chose; None where it was never reserved."""
         ...
 
-    def place(self, instance: str, partition: int) -> int:
-        """Record where a chosen id lives; the first call wins and its partition is returned."""
+    def places(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
+        """Record where chosen ids (instance, partition) live; the first call wins and its partition is returned."""
         ...
 
     # -- catalogue -----------------------------------------------------------------------------------------

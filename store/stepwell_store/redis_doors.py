@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from redis.exceptions import ResponseError
 
-from stepwell_store.protocol import StartReceipt
+from stepwell_store.errors import StoreError
+from stepwell_store.protocol import RequestedStart, StartReceipt
 from stepwell_store.redis_errors import translated_outages
-from stepwell_store.redis_link import Linked
+from stepwell_store.redis_link import Call, Linked
 
 SOURCES_KEPT = 1000
 
@@ -34,26 +35,34 @@ class RedisDoors(Linked):
     def append_records(self, partition: int, records: Sequence[bytes]) -> list[str]:
         return self._append(self._keys.of(partition, "inbox"), "r", "", records)
 
-    def request_start(self, partition: int, instance: str, fingerprint: str, record: bytes) -> StartReceipt:
-        keys = [self._keys.of(partition, name) for name in ("starts", "instances", "inbox")]
-        match self._link.script("request_start", keys, instance, fingerprint, record):
-            case b"created":
-                return StartReceipt("created", partition)
-            case b"repeated":
-                return StartReceipt("repeated", partition)
-            case _:
-                return StartReceipt("conflict", partition)
+    def request_starts(self, starts: Sequence[RequestedStart]) -> Sequence[StartReceipt | StoreError]:
+        answers = self._link.run_each(
+            [
+                Call(
+                    "request_start",
+                    [self._keys.of(start.partition, name) for name in ("starts", "instances", "inbox")],
+                    (start.instance, start.fingerprint, start.record),
+                )
+                for start in starts
+            ],
+            together=True,
+        )
+        return [
+            answer if isinstance(answer, StoreError) else StartReceipt(answer.decode(), start.partition)
+            for start, answer in zip(starts, answers, strict=True)
+        ]
 
     def locate(self, instance: str) -> int | None:
         partition = self._link.command("HGET", self._keys.placed, instance)
         return None if partition is None else int(partition)
 
-    def place(self, instance: str, partition: int) -> int:
+    def places(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
+        if not wanted:
+            return []
         placed = self._keys.placed
-        _, found = self._link.run(
-            [("HSETNX", placed, instance, partition), ("HGET", placed, instance)],
-        )
-        return int(found)
+        set_first = [("HSETNX", placed, instance, partition) for instance, partition in wanted]
+        *_, found = self._link.run([*set_first, ("HMGET", placed, *(instance for instance, _ in wanted))])
+        return [int(partition) for partition in found]
 
     def add_sources(self, sources: Sequence[str]) -> None:
         if not sources:

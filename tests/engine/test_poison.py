@@ -8,6 +8,7 @@ from engine_world import World
 from stepwell_engine import operations
 from stepwell_interpreter.decide import decide
 from stepwell_schemas.catalog import StoredDefinition
+from store_batches import request_start
 
 TWO_STEPS = """
 id: two-steps
@@ -117,7 +118,7 @@ def test_an_event_of_a_record_is_refused_by_the_field_that_is_wrong(name: str, v
 
 def test_a_malformed_start_frees_the_reserved_id(world: World) -> None:
     record = orjson.dumps({"op": "start", "instance": "run", "definition": 5})
-    world.store.request_start(0, "run", "print", record)
+    request_start(world.store, 0, "run", "print", record)
     world.run()
     assert world.store.reservation(0, "run") is None
 

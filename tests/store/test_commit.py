@@ -12,7 +12,7 @@ from stepwell_store.commit_packing import pack_commit
 from stepwell_store.keys import Keys
 from stepwell_store.protocol import Store
 from stepwell_store.redis_store import RedisStore
-from store_batches import DAY, NOW, instance_json, own
+from store_batches import DAY, NOW, instance_json, own, request_start
 
 
 def test_what_was_committed_is_loaded(store: Store) -> None:
@@ -153,7 +153,7 @@ def test_history_is_appended_and_read_in_pages(store: Store) -> None:
 
 
 def test_a_removed_instance_leaves_nothing_behind(store: Store) -> None:
-    store.request_start(0, "i", "print", b"start")
+    request_start(store, 0, "i", "print", b"start")
     owner = own(store)
     owner.commit(
         instances={"i": instance_json("i", device="dev")},

@@ -3,7 +3,7 @@
 from stepwell_store.batches import START
 from stepwell_store.positions import parse_position
 from stepwell_store.protocol import Store
-from store_batches import own
+from store_batches import own, request_start
 
 
 def test_events_are_read_in_the_order_they_were_appended(store: Store) -> None:
@@ -58,35 +58,36 @@ def test_a_blocking_read_ends_when_nothing_comes(store: Store) -> None:
 
 
 def test_a_start_is_reserved_and_put_into_the_inbox_once(store: Store) -> None:
-    first = store.request_start(2, "order-7", "print-1", b"start")
-    again = store.request_start(2, "order-7", "print-1", b"start")
+    first = request_start(store, 2, "order-7", "print-1", b"start")
+    again = request_start(store, 2, "order-7", "print-1", b"start")
     assert (first.status, again.status, again.partition) == ("created", "repeated", 2)
     assert len(store.read(None, {2: START}, 10, None).inboxes[2]) == 1
     assert store.reservation(2, "order-7") == "print-1"
 
 
 def test_a_start_with_other_content_conflicts(store: Store) -> None:
-    store.request_start(2, "order-7", "print-1", b"start")
-    assert store.request_start(2, "order-7", "print-2", b"other").status == "conflict"
+    request_start(store, 2, "order-7", "print-1", b"start")
+    assert request_start(store, 2, "order-7", "print-2", b"other").status == "conflict"
     assert store.reservation(2, "order-7") == "print-1"
 
 
 def test_a_start_conflicts_with_an_instance_that_was_not_requested(store: Store) -> None:
     own(store, 2).commit(instances={"order-7": b"{}"})
-    assert store.request_start(2, "order-7", "print-1", b"start").status == "conflict"
+    assert request_start(store, 2, "order-7", "print-1", b"start").status == "conflict"
 
 
 def test_a_refused_start_frees_the_id(store: Store) -> None:
-    store.request_start(0, "order-7", "print-1", b"start")
+    request_start(store, 0, "order-7", "print-1", b"start")
     own(store).commit(unreserved=["order-7"])
     assert store.reservation(0, "order-7") is None
-    assert store.request_start(0, "order-7", "print-2", b"start").status == "created"
+    assert request_start(store, 0, "order-7", "print-2", b"start").status == "created"
 
 
 def test_the_first_place_of_an_id_wins(store: Store) -> None:
     assert store.locate("order-7") is None
-    assert store.place("order-7", 3) == 3
-    assert store.place("order-7", 1) == 3
+    assert store.places([]) == []
+    assert store.places([("order-7", 3), ("order-8", 0), ("order-8", 2)]) == [3, 0, 0]
+    assert store.places([("order-7", 1)]) == [3]
     assert store.locate("order-7") == 3
 
 

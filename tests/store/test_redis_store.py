@@ -16,7 +16,7 @@ from stepwell_store.open import open_redis
 from stepwell_store.protocol import InstanceFilter
 from stepwell_store.redis_link import SCRIPTS
 from stepwell_store.redis_store import RedisStore
-from store_batches import NOW, definition, instance_json, own
+from store_batches import NOW, definition, instance_json, own, request_start
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_two_namespaces_do_not_meet(redis_store: RedisStore, server_url: str, na
     other = RedisStore(open_redis(server_url), f"{namespace}-2", partitions=4)
     redis_store.append_events([b"1"])
     redis_store.publish_definition(definition())
-    redis_store.place("i", 2)
+    redis_store.places([("i", 2)])
     owner = own(redis_store)
     owner.commit(instances={"i": instance_json("i")}, index=[("i", "d", None, "running", NOW)], dead=[b"x"])
     assert other.door_length() == 0
@@ -112,8 +112,8 @@ def test_a_forgotten_script_is_given_again_where_it_is_asked_for_alone(
 ) -> None:
     for instance in ("first", "second"):
         client.script_flush()
-        assert redis_store.request_start(0, instance, "f", b"{}").status == "created"
-        assert redis_store.request_start(0, instance, "f", b"{}").status == "repeated"
+        assert request_start(redis_store, 0, instance, "f", b"{}").status == "created"
+        assert request_start(redis_store, 0, instance, "f", b"{}").status == "repeated"
     assert redis_store.partition_info(0).inbox_length == 2
 
 
