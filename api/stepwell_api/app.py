@@ -15,6 +15,8 @@ from stepwell_api.access import authorize
 from stepwell_api.definitions import Definitions
 from stepwell_api.documentation import describe
 from stepwell_api.gate import Gate
+from stepwell_api.inboxes import Inboxes
+from stepwell_api.instances import Instances
 from stepwell_api.readiness import Readiness, product_version
 from stepwell_api.replies import Replies
 from stepwell_api.routes import (
@@ -44,6 +46,8 @@ def create_app(
         definitions=known,
         replies=Replies(store, reply_timeout_seconds),
         starts=Starts(store, known),
+        instances=Instances(store),
+        inboxes=Inboxes(store),
         door=GroupCommit(Door(store, settings.door_limit)),
         readiness=Readiness(store),
     )
@@ -53,6 +57,8 @@ def create_app(
         yield
         await services.door.close()
         await services.starts.close()
+        await services.instances.close()
+        await services.inboxes.close()
         await services.replies.close()
 
     app = FastAPI(

@@ -5,7 +5,6 @@ Each is a record in the inbox of its partition; durable first, then answered by 
 
 import hmac
 import secrets
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
@@ -22,7 +21,7 @@ from stepwell_schemas.bodies import (
 )
 from stepwell_schemas.cloudevents import MAX_EVENT_BYTES, event_key
 from stepwell_schemas.event import DeviceEvent
-from stepwell_schemas.instance import TERMINAL, shown
+from stepwell_schemas.instance import TERMINAL
 from stepwell_schemas.problems import did_you_mean
 from stepwell_schemas.records import (
     CallbackEnded,
@@ -35,32 +34,16 @@ from stepwell_schemas.records import (
 from stepwell_store.batches import START
 from stepwell_store.protocol import Store
 
+from stepwell_api.definitions import Definitions
+from stepwell_api.instances import Found, no_instance
 from stepwell_api.problems import ProblemRaised, field_problem
-from stepwell_api.services import Services, locate, no_instance, now_ms
+from stepwell_api.services import Services, now_ms
+
+Disposition = Literal["accepted", "consumed", "kept"]
 
 SCANNED_ENTRIES = 500
 SCANNED_PAGES = 20
 """So much of an inbox is looked through for a start that was not applied yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An instance by id. `wire` None: its start is durable but not yet applied."""
-
-    id: str
-    partition: int
-    wire: dict[str, Any] | None
-
-
-def find(services: Services, instance: str) -> Found:
-    """Raises ProblemRaised 404."""
-    partition = locate(services.store, instance)
-    if partition is None:
-        raise no_instance(instance)
-    raw = services.store.instance(partition, instance)
-    if raw is None and services.store.reservation(partition, instance) is None:
-        raise no_instance(instance)
-    return Found(instance, partition, None if raw is None else shown(orjson.loads(raw)))
 
 
 def requested_start(store: Store, found: Found) -> tuple[dict[str, Any], int]:
@@ -84,11 +67,18 @@ async def raise_event(
     services: Services, instance: str, name: str, data: Any, actor: str, id: str | None = None
 ) -> RaisedEventAnswer:
     """Give an event to one instance alone. With an `id` a repeat is answered like the first time and applied once."""
-    found = await run_in_threadpool(find, services, instance)
-    earlier = None if id is None else await run_in_threadpool(_raised_before, services, instance, id)
-    if id is not None and earlier is not None:
+    try:
+        found = await services.instances.look(
+            instance, lambda found: _check_event(services.definitions, found, name, data)
+        )
+    except ProblemRaised as problem:
+        if id is None or problem.status == 404:
+            raise
+        earlier = await run_in_threadpool(_raised_before, services, instance, id)
+        if earlier is None:
+            raise
+        # The first one was taken when it was right, and this instance may have ended since.
         return RaisedEventAnswer(instance_id=instance, event=name, id=id, disposition=earlier)
-    await run_in_threadpool(_check_event, services, found, name, data)
     event = DeviceEvent(
         id=id or secrets.token_hex(16),
         source=f"stepwell:api/{actor}" if id is None else raised_source(instance),
@@ -99,13 +89,13 @@ async def raise_event(
     )
     record = EventOffered(time_ms=0, event=event, raised=True)
     answer = await _deliver(services, found, record, once=id is not None)
-    status = _accepted(answer, instance)
-    return RaisedEventAnswer(
-        instance_id=instance,
-        event=name,
-        id=event.id,
-        disposition="accepted" if status == "accepted" else "consumed" if status == "consumed" else "kept",
-    )
+    if answer is None and id is not None:
+        earlier = await run_in_threadpool(_raised_before, services, instance, id)
+        disposition: Disposition = earlier or "accepted"
+    else:
+        status = _accepted(answer, instance)
+        disposition = "accepted" if status == "accepted" else "consumed" if status == "consumed" else "kept"
+    return RaisedEventAnswer(instance_id=instance, event=name, id=event.id, disposition=disposition)
 
 
 def _raised_before(services: Services, instance: str, id: str) -> Literal["consumed", "kept"] | None:
@@ -119,7 +109,7 @@ def _raised_before(services: Services, instance: str, id: str) -> Literal["consu
 
 async def cancel(services: Services, instance: str, asked: CancelRequest, actor: str) -> CancelAnswer:
     """End an instance, with `compensate` after undoing what it did."""
-    found = await run_in_threadpool(find, services, instance)
+    found = await services.instances.look(instance)
     if found.wire is not None and found.wire["status"] in TERMINAL:
         raise ProblemRaised(409, f"instance {instance} has ended ({found.wire['status']})")
     record = CancelRequested(time_ms=0, reason=asked.reason, actor=actor, compensate=asked.compensate)
@@ -136,7 +126,7 @@ async def cancel(services: Services, instance: str, asked: CancelRequest, actor:
 
 async def release(services: Services, instance: str, asked: ReleaseRequest, actor: str) -> ReleaseAnswer:
     """Take an instance out of quarantine; what came meanwhile is applied then."""
-    found = await run_in_threadpool(find, services, instance)
+    found = await services.instances.look(instance)
     if found.wire is None or found.wire["status"] != "quarantined":
         status = "pending" if found.wire is None else found.wire["status"]
         raise ProblemRaised(409, f"instance {instance} is not quarantined ({status})")
@@ -182,7 +172,7 @@ async def _awaited(services: Services, token: str) -> tuple[Found, str, str]:
     instance, _, secret = token.rpartition(".")
     if not instance or not secret:
         raise ProblemRaised(404, "this is not a callback token; it has the form <instance>.<secret>")
-    found = await run_in_threadpool(find, services, instance)
+    found = await services.instances.look(instance)
     attempt = _attempt_of(found, secret)
     if attempt is None:
         raise _stale(instance)
@@ -197,14 +187,14 @@ async def _answered(services: Services, found: Found, record: Record) -> Callbac
     return CallbackAnswer(instance_id=found.id, status="accepted")
 
 
-def _check_event(services: Services, found: Found, name: str, data: Any) -> None:
+def _check_event(definitions: Definitions, found: Found, name: str, data: Any) -> None:
     if len(orjson.dumps(data)) > MAX_EVENT_BYTES:
         raise ProblemRaised(413, f"an event's data has at most {MAX_EVENT_BYTES} bytes")
     if found.wire is None:
         return
     if found.wire["status"] in TERMINAL:
         raise ProblemRaised(409, f"instance {found.id} has ended ({found.wire['status']})")
-    program = services.definitions.program(found.wire["definition"], found.wire["version"])
+    program = definitions.program(found.wire["definition"], found.wire["version"])
     if program is None:
         return
     if not program.knows_event(name):
@@ -237,8 +227,7 @@ async def _deliver(
 
 async def _ask(services: Services, found: Found, operation: dict[str, Any]) -> dict[str, Any] | None:
     async with services.replies.expect() as expected:
-        entry = orjson.dumps(operation | {"reply": expected.to})
-        await run_in_threadpool(services.store.append_records, found.partition, [entry])
+        await services.inboxes.append(found.partition, orjson.dumps(operation | {"reply": expected.to}))
         return await expected.answer()
 
 

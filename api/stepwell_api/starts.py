@@ -85,7 +85,7 @@ class Starts:
             for asked, one in zip(group, prepared, strict=True)
             if isinstance(one, Prepared) and asked.request.instance_id is not None
         ]
-        homes = dict(zip((instance for instance, _ in chosen), self._store.places(chosen), strict=True))
+        homes = dict(zip((instance for instance, _ in chosen), self._store.place_all(chosen), strict=True))
         return [
             in_use(one.start.instance)
             if isinstance(one, Prepared)

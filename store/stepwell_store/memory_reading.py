@@ -36,6 +36,10 @@ class MemoryReading:
         with self._changed:
             return self._parts[partition].instances.get(instance)
 
+    def read_instances(self, wanted: Sequence[tuple[int, str]]) -> Sequence[bytes | None]:
+        with self._changed:
+            return [self._parts[partition].instances.get(instance) for partition, instance in wanted]
+
     def reservation(self, partition: int, instance: str) -> str | None:
         with self._changed:
             return self._parts[partition].reservations.get(instance)

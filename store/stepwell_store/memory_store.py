@@ -73,6 +73,10 @@ class MemoryStore(MemoryWorkers, MemoryReading):
         with self._changed:
             return [self._to_inbox(self._parts[partition], record) for record in records]
 
+    def append_each(self, records: Sequence[tuple[int, bytes]]) -> Sequence[str]:
+        with self._changed:
+            return [self._to_inbox(self._parts[partition], record) for partition, record in records]
+
     def request_starts(self, starts: Sequence[RequestedStart]) -> Sequence[StartReceipt]:
         with self._changed:
             return [self._request_start(self._parts[start.partition], start) for start in starts]
@@ -85,11 +89,11 @@ class MemoryStore(MemoryWorkers, MemoryReading):
             return StartReceipt("created", start.partition)
         return StartReceipt("repeated" if reserved == start.fingerprint else "conflict", start.partition)
 
-    def locate(self, instance: str) -> int | None:
+    def locate_all(self, instances: Sequence[str]) -> Sequence[int | None]:
         with self._changed:
-            return self._placed.get(instance)
+            return [self._placed.get(instance) for instance in instances]
 
-    def places(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
+    def place_all(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
         with self._changed:
             return [self._placed.setdefault(instance, partition) for instance, partition in wanted]
 

@@ -145,6 +145,13 @@ class Store(Protocol):
         """Append records to a partition's inbox; durable on return."""
         ...
 
+    def append_each(self, records: Sequence[tuple[int, bytes]]) -> Sequence[str | StoreError]:
+        """Append records to inboxes (partition, record) in one trip, those of a partition all or none and in order.
+
+        The positions; an error that the records of a partition alone have met is the answer to each of them.
+        """
+        ...
+
     def request_starts(self, starts: Sequence[RequestedStart]) -> Sequence[StartReceipt | StoreError]:
         """Reserve each instance's id and append its start record, as one act for each, in one trip.
 
@@ -152,11 +159,11 @@ class Store(Protocol):
         """
         ...
 
-    def locate(self, instance: str) -> int | None:
-        """The partition of an instance whose id a caller chose; None where it was never reserved."""
+    def locate_all(self, instances: Sequence[str]) -> Sequence[int | None]:
+        """The partitions of instances whose ids callers chose; None for one that was never reserved."""
         ...
 
-    def places(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
+    def place_all(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
         """Record where chosen ids (instance, partition) live; the first call wins and its partition is returned."""
         ...
 
@@ -278,6 +285,10 @@ class Store(Protocol):
 
     def instance(self, partition: int, instance: str) -> bytes | None:
         """The stored instance."""
+        ...
+
+    def read_instances(self, wanted: Sequence[tuple[int, str]]) -> Sequence[bytes | StoreError | None]:
+        """Stored instances (partition, id), or the error that reading this one has met."""
         ...
 
     def reservation(self, partition: int, instance: str) -> str | None:

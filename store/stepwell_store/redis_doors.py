@@ -35,6 +35,29 @@ class RedisDoors(Linked):
     def append_records(self, partition: int, records: Sequence[bytes]) -> list[str]:
         return self._append(self._keys.of(partition, "inbox"), "r", "", records)
 
+    def append_each(self, records: Sequence[tuple[int, bytes]]) -> Sequence[str | StoreError]:
+        mine: dict[int, list[int]] = {}
+        for index, (partition, _) in enumerate(records):
+            mine.setdefault(partition, []).append(index)
+        answers = self._link.run_each(
+            [
+                Call(
+                    "append_entries",
+                    [self._keys.of(partition, "inbox")],
+                    ("r", "", *(records[index][1] for index in indices)),
+                )
+                for partition, indices in mine.items()
+            ],
+            together=True,
+        )
+        positions: dict[int, str | StoreError] = {}
+        for indices, answer in zip(mine.values(), answers, strict=True):
+            if isinstance(answer, StoreError):
+                positions |= dict.fromkeys(indices, answer)
+            else:
+                positions |= zip(indices, map(bytes.decode, answer), strict=True)
+        return [positions[index] for index in range(len(records))]
+
     def request_starts(self, starts: Sequence[RequestedStart]) -> Sequence[StartReceipt | StoreError]:
         answers = self._link.run_each(
             [
@@ -52,11 +75,13 @@ class RedisDoors(Linked):
             for start, answer in zip(starts, answers, strict=True)
         ]
 
-    def locate(self, instance: str) -> int | None:
-        partition = self._link.command("HGET", self._keys.placed, instance)
-        return None if partition is None else int(partition)
+    def locate_all(self, instances: Sequence[str]) -> Sequence[int | None]:
+        if not instances:
+            return []
+        found = self._link.command("HMGET", self._keys.placed, *instances)
+        return [None if partition is None else int(partition) for partition in found]
 
-    def places(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
+    def place_all(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
         if not wanted:
             return []
         placed = self._keys.placed

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stepwell_store.compression import restored
+from stepwell_store.errors import StoreError
 from stepwell_store.keys import expected_type
 from stepwell_store.partition import partition_of
 from stepwell_store.positions import parse_position
@@ -34,6 +35,12 @@ class RedisReading(Linked):
 
     def instance(self, partition: int, instance: str) -> bytes | None:
         return read_value(self._link.command("HGET", self._keys.of(partition, "instances"), instance))
+
+    def read_instances(self, wanted: Sequence[tuple[int, str]]) -> Sequence[bytes | StoreError | None]:
+        found = self._link.run_each(
+            [("HGET", self._keys.of(partition, "instances"), instance) for partition, instance in wanted]
+        )
+        return [value if isinstance(value, StoreError) else read_value(value) for value in found]
 
     def reservation(self, partition: int, instance: str) -> str | None:
         found = self._link.command("HGET", self._keys.of(partition, "starts"), instance)

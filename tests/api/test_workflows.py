@@ -360,7 +360,7 @@ def test_a_wrong_page_of_a_history_is_422(query: str) -> None:
 def test_a_chosen_id_lives_where_its_device_lives() -> None:
     with world() as client:
         start(client, instanceId="mine", device="d1")
-        assert client.store.locate("mine") == partition_of("d1", client.store.partitions)
+        assert client.store.locate_all(["mine"]) == [partition_of("d1", client.store.partitions)]
         assert client.get("/workflows/mine").json()["device"] == "d1"
 
 

@@ -84,11 +84,11 @@ def test_a_refused_start_frees_the_id(store: Store) -> None:
 
 
 def test_the_first_place_of_an_id_wins(store: Store) -> None:
-    assert store.locate("order-7") is None
-    assert store.places([]) == []
-    assert store.places([("order-7", 3), ("order-8", 0), ("order-8", 2)]) == [3, 0, 0]
-    assert store.places([("order-7", 1)]) == [3]
-    assert store.locate("order-7") == 3
+    assert store.locate_all(["order-7"]) == [None]
+    assert store.place_all([]) == []
+    assert store.place_all([("order-7", 3), ("order-8", 0), ("order-8", 2)]) == [3, 0, 0]
+    assert store.place_all([("order-7", 1)]) == [3]
+    assert store.locate_all(["order-7", "order-9"]) == [3, None]
 
 
 def test_sources_are_remembered_once(store: Store) -> None:

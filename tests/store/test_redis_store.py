@@ -29,12 +29,12 @@ def test_two_namespaces_do_not_meet(redis_store: RedisStore, server_url: str, na
     other = RedisStore(open_redis(server_url), f"{namespace}-2", partitions=4)
     redis_store.append_events([b"1"])
     redis_store.publish_definition(definition())
-    redis_store.places([("i", 2)])
+    redis_store.place_all([("i", 2)])
     owner = own(redis_store)
     owner.commit(instances={"i": instance_json("i")}, index=[("i", "d", None, "running", NOW)], dead=[b"x"])
     assert other.door_length() == 0
     assert other.definitions() == {}
-    assert other.locate("i") is None
+    assert other.locate_all(["i"]) == [None]
     assert other.instances(InstanceFilter(), ["d"], 10, None) == ([], None)
     assert other.dead_letters(10, None) == ([], None)
     assert own(other).epoch == 1

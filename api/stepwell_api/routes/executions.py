@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from stepwell_interpreter.asl.history import aws_history
 from stepwell_schemas.bodies import ExecutionHistory
 
-from stepwell_api import instance_requests, reading
+from stepwell_api import reading
 from stepwell_api.problems import ProblemRaised
 from stepwell_api.services import Services, services_of
 
@@ -26,7 +26,7 @@ def execution_history(
     instance: InstancePath, query: Annotated[reading.NumberedPageQuery, Query()], services: Use
 ) -> ExecutionHistory:
     """The events of GetExecutionHistory, for an instance of an Amazon States Language definition."""
-    found = instance_requests.find(services, instance)
+    found = services.instances.find(instance)
     definition = None if found.wire is None else found.wire["definition"]
     if found.wire is not None and definition is not None:
         program = services.definitions.program(definition, found.wire["version"])

@@ -93,7 +93,7 @@ def list_workflows(query: Annotated[WorkflowQuery, Query()], services: Use) -> W
 @router.get("/workflows/{instance}")
 def show(instance: InstancePath, services: Use) -> WorkflowStatus:
     """All that is known of an instance; `pending` until the engine has applied its start."""
-    found = instance_requests.find(services, instance)
+    found = services.instances.find(instance)
     if found.wire is None:
         return views.pending_status(instance, *instance_requests.requested_start(services.store, found))
     program = services.definitions.program(found.wire["definition"], found.wire["version"])
@@ -105,7 +105,7 @@ def history(
     instance: InstancePath, query: Annotated[reading.NumberedPageQuery, Query()], services: Use
 ) -> Response:
     """The history from its beginning; each entry holds the hash of the one before, as it is stored."""
-    found = instance_requests.find(services, instance)
+    found = services.instances.find(instance)
     entries = services.store.history(found.partition, instance, query.cursor, query.limit + 1)
     following = str(query.cursor + query.limit) if len(entries) > query.limit else "null"
     head = orjson.dumps({"instanceId": instance})[:-1]
