@@ -41,7 +41,7 @@ test: $(VENV)/.installed-dev
 check: lint types imports test
 
 bench: $(VENV)/.installed-dev
-	@for part in interpreter scenarios exploration seeded_mistakes cold_start events workflows activities http_door http_events fairness; do \
+	@for part in interpreter scenarios exploration seeded_mistakes cold_start events workflows activities http_door http_events http_workflows fairness; do \
 		$(BIN)/python bench/$$part.py || exit 1; done
 	@for part in latency maps growth waits; do \
 		$(BIN)/python bench/$$part.py $(if $(FULL),--full,--quick) || exit 1; done

@@ -21,12 +21,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import uvloop
+from http_door import request, send_all
 from http_events import api_process
 from redis import Redis
 from served import served, wait_until
@@ -220,13 +220,15 @@ def spread(values: Sequence[float]) -> str:
 
 def at_once(restate: int, port: int, store: Store, options: argparse.Namespace) -> None:
     """Print workflows per second: as many asked for at once by HTTP, until all have ended."""
+    to_restate = [request(b"%d" % number, "POST /three/run") for number in range(options.count)]
+    to_stepwell = [request(b'{"type":"three","input":{}}', "POST /workflows")] * options.count
     theirs, ours = [], []
     for _ in range(4):  # the first one only warms all up
         started = time.perf_counter()
-        spread_out(restate, options.count, 200, "/three/run", lambda number: number)
+        uvloop.run(send_all(restate, to_restate, CONNECTIONS))
         theirs.append(options.count / (time.perf_counter() - started))
         before, started = succeeded(store), time.perf_counter()
-        spread_out(port, options.count, 202, "/workflows", lambda number: {"type": "three", "input": {}})
+        uvloop.run(send_all(port, to_stepwell, CONNECTIONS))
         wait_until(lambda: succeeded(store) - before >= options.count, 300, pause=0.02)  # noqa: B023  # called here
         ours.append(options.count / (time.perf_counter() - started))
     ratios = [mine / their for mine, their in zip(ours[1:], theirs[1:], strict=True)]
@@ -234,19 +236,6 @@ def at_once(restate: int, port: int, store: Store, options: argparse.Namespace) 
         shown = ", ".join(f"{rate:,.0f}" for rate in rates)
         print(f"{options.count:,} at once, {name:<18} {shown} workflows/s")
     print(f"  of Restate's: {statistics.median(ratios):.1f} times ({spread(ratios)})")
-
-
-def spread_out(port: int, count: int, status: int, path: str, body: Callable[[int], object]) -> None:
-    """So many requests on 64 connections, each of which waits for its answer."""
-    own = threading.local()
-
-    def ask(number: int) -> None:
-        if not hasattr(own, "connection"):
-            own.connection = connected(port)
-        expect(status, own.connection, path, body(number))
-
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        list(pool.map(ask, range(count)))
 
 
 if __name__ == "__main__":

@@ -242,11 +242,31 @@ def test_a_start_for_a_busy_device_is_answered_with_the_first(world: World) -> N
         for n, id in enumerate(("a", "b")):
             start(world, id, world.partition("d"), device="d", reply={"channel": "here", "id": str(n)})
         world.run()
-    assert [(answer["status"], answer["instance"]) for answer in answers] == [
-        ("started", "a"),
-        ("conflict", "a"),
+    assert [(answer["status"], answer["instance"], answer.get("state")) for answer in answers] == [
+        ("started", "a", "running"),
+        ("conflict", "a", None),
     ]
     assert len(world.instances()) == 1
+
+
+def test_a_start_is_answered_with_the_state_it_has_come_to(world: World) -> None:
+    world.deploy(
+        "{id: at-once, version: 1.0.0, configuration: {timeout: P1D}, startAt: End, states: {End: {type: succeed}}}"
+    )
+    answers: list[dict[str, Any]] = []
+    with world.store.listen("here", lambda raw: answers.append(orjson.loads(raw))):
+        for n in range(2):
+            world.request(
+                0,
+                op="start",
+                instance="a",
+                definition="at-once",
+                version=None,
+                input={},
+                reply={"channel": "here", "id": str(n)},
+            )
+            world.run()
+    assert [(answer["status"], answer["state"]) for answer in answers] == [("started", "succeeded")] * 2
 
 
 def test_malformed_inbox_entries_become_dead_letters(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from stepwell_store.batches import START
 from stepwell_store.positions import parse_position
-from stepwell_store.protocol import Store
+from stepwell_store.protocol import RequestedStart, StartReceipt, Store
 from store_batches import own, request_start
 
 
@@ -81,6 +81,49 @@ def test_a_refused_start_frees_the_id(store: Store) -> None:
     own(store).commit(unreserved=["order-7"])
     assert store.reservation(0, "order-7") is None
     assert request_start(store, 0, "order-7", "print-2", b"start").status == "created"
+
+
+def test_starts_of_one_trip_are_answered_each_by_itself(store: Store) -> None:
+    own(store, 1).commit(instances={"known": b"{}"})
+    starts = [
+        RequestedStart(0, "a", "print-a", b"1"),
+        RequestedStart(1, "known", "print-k", b"2"),
+        RequestedStart(0, "a", "print-a", b"3"),
+        RequestedStart(1, "b", "print-b", b"4"),
+        RequestedStart(0, "a", "print-c", b"5"),
+    ]
+    receipts = [
+        (receipt.status, receipt.partition) if isinstance(receipt, StartReceipt) else receipt
+        for receipt in store.request_starts(starts)
+    ]
+    assert receipts == [
+        ("created", 0),
+        ("conflict", 1),
+        ("repeated", 0),
+        ("created", 1),
+        ("conflict", 0),
+    ]
+    assert store.request_starts([]) == []
+    assert [inbox(store, partition) for partition in (0, 1)] == [[b"1"], [b"4"]]
+
+
+def test_records_of_one_trip_come_in_order_into_their_inboxes(store: Store) -> None:
+    positions = store.append_each([(1, b"a"), (0, b"b"), (1, b"c"), (1, b"d")])
+    assert [inbox(store, partition) for partition in (0, 1)] == [[b"b"], [b"a", b"c", b"d"]]
+    entries = store.read(None, {0: START, 1: START}, 10, None).inboxes
+    assert [positions[1]] == [entry.id for entry in entries[0]]
+    assert [positions[0], *positions[2:]] == [entry.id for entry in entries[1]]
+    assert store.append_each([]) == []
+
+
+def test_instances_are_read_together(store: Store) -> None:
+    own(store, 1).commit(instances={"here": b'{"a":1}'})
+    assert store.read_instances([(0, "here"), (1, "here"), (1, "none")]) == [None, b'{"a":1}', None]
+    assert store.read_instances([]) == []
+
+
+def inbox(store: Store, partition: int) -> list[bytes]:
+    return [entry.fields[b"r"] for entry in store.read(None, {partition: START}, 10, None).inboxes[partition]]
 
 
 def test_the_first_place_of_an_id_wins(store: Store) -> None:

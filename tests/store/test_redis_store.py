@@ -13,7 +13,7 @@ from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.errors import CorruptValue, LayoutMismatch, StoreUnavailable
 from stepwell_store.keys import LAYOUT_VERSION, Keys, is_known_key
 from stepwell_store.open import open_redis
-from stepwell_store.protocol import InstanceFilter
+from stepwell_store.protocol import InstanceFilter, RequestedStart
 from stepwell_store.redis_link import SCRIPTS
 from stepwell_store.redis_store import RedisStore
 from store_batches import NOW, definition, instance_json, own, request_start
@@ -115,6 +115,22 @@ def test_a_forgotten_script_is_given_again_where_it_is_asked_for_alone(
         assert request_start(redis_store, 0, instance, "f", b"{}").status == "created"
         assert request_start(redis_store, 0, instance, "f", b"{}").status == "repeated"
     assert redis_store.partition_info(0).inbox_length == 2
+
+
+def test_what_one_partition_refuses_is_not_the_others(
+    redis_store: RedisStore, client: Redis, namespace: str
+) -> None:
+    keys = Keys(namespace, 4)
+    for name in ("inbox", "instances"):
+        client.set(keys.of(1, name), "of another type")
+    client.script_flush()
+    starts = [RequestedStart(number, f"i{number}", "f", b"{}") for number in range(3)]
+    appended = redis_store.append_each([(number, b"r") for number in (0, 1, 2, 1)])
+    read = redis_store.read_instances([(number, "i") for number in range(3)])
+    for found in (redis_store.request_starts(starts), appended[:3], read):
+        assert [isinstance(answer, CorruptValue) for answer in found] == [False, True, False]
+    assert isinstance(appended[3], CorruptValue)
+    assert [redis_store.partition_info(number).inbox_length for number in (0, 2)] == [2, 2]
 
 
 def test_a_key_of_another_type_is_named_as_corrupt(
