@@ -18,17 +18,13 @@ class CountingStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__("test", 4)
-        self.trips: dict[str, list[int]] = {"starts": [], "records": [], "instances": [], "catalogue": []}
+        self.trips: dict[str, list[int]] = {"starts": [], "records": [], "instances": []}
         self.bad = ""
         self.trip_seconds = 0.0
 
     def _note(self, what: str, count: int) -> None:
         self.trips[what].append(count)
         threading.Event().wait(self.trip_seconds)
-
-    def catalog_revision(self) -> int:
-        self._note("catalogue", 1)
-        return super().catalog_revision()
 
     def request_starts(self, starts: Sequence[RequestedStart]) -> Sequence[StartReceipt | StoreError]:  # type: ignore[override]
         self._note("starts", len(starts))
