@@ -24,14 +24,15 @@ def test_every_module_with_commands_is_a_part() -> None:
 def test_a_part_adds_the_commands_that_are_told_of_it(part: str) -> None:
     app = typer.Typer()
     import_module(f"stepwell_cli.{part}").add_to(app)
-    assert tuple(get_group(app).commands) == PARTS[part]
+    assert list(get_group(app).commands) == list(PARTS[part])
 
 
 def test_help_lists_all_commands_with_what_they_do() -> None:
     listed = run("--help").stdout.partition("Commands:\n")[2].splitlines()
     words = [line.split(maxsplit=1) for line in listed]
     assert [pair[0] for pair in words] == [*(name for names in PARTS.values() for name in names), "version"]
-    assert all(len(pair) == 2 for pair in words)
+    assert all(len(pair) == 2 and pair[1].endswith(".") for pair in words)
+    assert not [line for line in listed if line.endswith("...") or len(line) > 79]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,14 @@ def test_what_a_wrong_name_may_have_been_meant_for_is_told(typed: str, meant: st
 
 @pytest.mark.parametrize(
     "command",
-    [("version",), ("status", "--help"), ("push", "--help"), ("deploy", "--help"), ("up", "--help")],
+    [
+        ("--help",),
+        ("version",),
+        ("status", "--help"),
+        ("push", "--help"),
+        ("deploy", "--help"),
+        ("up", "--help"),
+    ],
     ids=lambda command: command[0],
 )
 def test_what_needs_no_interpreter_loads_none(command: tuple[str, ...]) -> None:
