@@ -26,7 +26,7 @@ from rq.serializers import JSONSerializer
 from served import processor_seconds, served, wait_until
 from stepwell_engine.catalog import publish
 from stepwell_store.partition import instance_id, partition_of
-from stepwell_store.protocol import InstanceFilter, RequestedStart, Store
+from stepwell_store.protocol import InstanceFilter, RequestedStart, StartReceipt, Store
 
 from stepwell import activity
 
@@ -47,7 +47,8 @@ def start(store: Store, number: int, tag: str, reply: dict[str, str] | None = No
     operation = {"op": "start", "instance": id, "definition": "three", "version": None, "input": {}}
     if reply is not None:
         operation["reply"] = reply
-    store.request_starts([RequestedStart(partition, id, "bench", orjson.dumps(operation))])
+    [receipt] = store.request_starts([RequestedStart(partition, id, "bench", orjson.dumps(operation))])
+    assert isinstance(receipt, StartReceipt)
     return id
 
 

@@ -26,7 +26,7 @@ from stepwell_schemas.catalog import StoredDefinition
 from stepwell_store.errors import StoreUnavailable
 from stepwell_store.memory_store import MemoryStore
 from stepwell_store.partition import partition_of
-from stepwell_store.protocol import RequestedStart
+from stepwell_store.protocol import RequestedStart, StartReceipt
 
 PARTITIONS = 3
 LEASE_MS = 5_000
@@ -219,7 +219,10 @@ class Simulation:
         }
         partition = partition_of(id, PARTITIONS)
         for _ in range(self.random.randint(1, 2)):
-            self.store.request_starts([RequestedStart(partition, id, "same", orjson.dumps(operation))])
+            [receipt] = self.store.request_starts(
+                [RequestedStart(partition, id, "same", orjson.dumps(operation))]
+            )
+            assert isinstance(receipt, StartReceipt)
 
     def _operate(self) -> None:
         """Cancel an instance, send it an event of its own, release it, or clear its device."""

@@ -1,7 +1,7 @@
 """The application: endpoints, errors, the gate around them, and the OpenAPI document."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
@@ -29,7 +29,7 @@ from stepwell_api.routes import (
     health,
     workflows,
 )
-from stepwell_api.services import Services
+from stepwell_api.services import Services, now_ms
 from stepwell_api.starts import Starts
 
 REPLY_TIMEOUT_SECONDS = 5.0
@@ -46,7 +46,7 @@ def create_app(
         definitions=known,
         replies=Replies(store, reply_timeout_seconds),
         starts=Starts(store, known),
-        instances=Instances(store),
+        instances=Instances(store, now_ms),
         inboxes=Inboxes(store),
         door=GroupCommit(Door(store, settings.door_limit)),
         readiness=Readiness(store),
@@ -54,12 +54,16 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        await services.door.close()
-        await services.starts.close()
-        await services.instances.close()
-        await services.inboxes.close()
-        await services.replies.close()
+        async with AsyncExitStack() as ends:
+            for part in (
+                services.replies,
+                services.inboxes,
+                services.instances,
+                services.starts,
+                services.door,
+            ):
+                ends.push_async_callback(part.close)
+            yield
 
     app = FastAPI(
         title="Stepwell",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from stepwell_engine.catalog import Catalog
 from stepwell_interpreter.program import Program
 from stepwell_schemas.problems import did_you_mean
+from stepwell_store.errors import StoreUnavailable
 from stepwell_store.protocol import Store
 
 from stepwell_api.problems import ProblemRaised
@@ -35,7 +36,8 @@ class Definitions:
         """For each (id, version) what `find` returns or raises, asking the store once what is new."""
         with self._one_at_a_time:
             self._catalog.refresh()
-            return [self._find(id, version) for id, version in wanted]
+            found = {one: self._find(*one) for one in dict.fromkeys(wanted)}
+        return [found[one] for one in wanted]
 
     def program(self, id: str, version: str) -> Program | None:
         """The program of an exact version, None where it is not stored."""
@@ -48,6 +50,8 @@ class Definitions:
                 found = self._catalog.latest(id)
             else:
                 found = self._catalog.program(id, str(version)) or self._catalog.resolve(f"{id}@{version}")
+        except StoreUnavailable:
+            raise
         except Exception as error:  # noqa: BLE001  # one that does not compile, which is this request's alone
             return error
         if found is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stepwell_ingress.shared_trips import SharedTrips
+from stepwell_ingress.shared_trips import SharedTrips, fitting
 from stepwell_store.protocol import Store
 
 TRIP_RECORDS = 500
@@ -14,7 +14,7 @@ class Inboxes:
     """Belongs to one event loop. `close` when the loop ends; what still waits is appended before."""
 
     def __init__(self, store: Store) -> None:
-        self._trips = SharedTrips("inboxes", store.append_each, _fit)
+        self._trips = SharedTrips("inboxes", store.append_each, _fit, abreast=4)
 
     async def append(self, partition: int, record: bytes) -> None:
         """Append a record to a partition's inbox; durable on return. Raises StoreError."""
@@ -26,10 +26,4 @@ class Inboxes:
 
 
 def _fit(records: Sequence[tuple[int, bytes]]) -> int:
-    size = count = 0
-    for _, record in records[:TRIP_RECORDS]:
-        size += len(record)
-        if count and size > TRIP_BYTES:
-            break
-        count += 1
-    return count
+    return fitting((len(record) for _, record in records), TRIP_RECORDS, TRIP_BYTES)

@@ -8,7 +8,6 @@ import secrets
 from typing import Any, Literal
 
 import orjson
-from starlette.concurrency import run_in_threadpool
 from stepwell_engine.operations import raised_source
 from stepwell_schemas.bodies import (
     CallbackAnswer,
@@ -35,11 +34,9 @@ from stepwell_store.batches import START
 from stepwell_store.protocol import Store
 
 from stepwell_api.definitions import Definitions
-from stepwell_api.instances import Found, no_instance
+from stepwell_api.instances import Found, Look, no_instance
 from stepwell_api.problems import ProblemRaised, field_problem
 from stepwell_api.services import Services, now_ms
-
-Disposition = Literal["accepted", "consumed", "kept"]
 
 SCANNED_ENTRIES = 500
 SCANNED_PAGES = 20
@@ -67,17 +64,15 @@ async def raise_event(
     services: Services, instance: str, name: str, data: Any, actor: str, id: str | None = None
 ) -> RaisedEventAnswer:
     """Give an event to one instance alone. With an `id` a repeat is answered like the first time and applied once."""
-    try:
-        found = await services.instances.look(
-            instance, lambda found: _check_event(services.definitions, found, name, data)
-        )
-    except ProblemRaised as problem:
-        if id is None or problem.status == 404:
-            raise
-        earlier = await run_in_threadpool(_raised_before, services, instance, id)
-        if earlier is None:
-            raise
-        # The first one was taken when it was right, and this instance may have ended since.
+
+    def check(found: Found) -> None:
+        if _before(found) is None:  # a repeat is answered whatever has become of the instance since
+            _check_event(services.definitions, found, name, data)
+
+    key = None if id is None else event_key(raised_source(instance), id)
+    found = await services.instances.look(Look(instance, check, key))
+    earlier = _before(found)
+    if id is not None and earlier is not None:
         return RaisedEventAnswer(instance_id=instance, event=name, id=id, disposition=earlier)
     event = DeviceEvent(
         id=id or secrets.token_hex(16),
@@ -89,27 +84,24 @@ async def raise_event(
     )
     record = EventOffered(time_ms=0, event=event, raised=True)
     answer = await _deliver(services, found, record, once=id is not None)
-    if answer is None and id is not None:
-        earlier = await run_in_threadpool(_raised_before, services, instance, id)
-        disposition: Disposition = earlier or "accepted"
-    else:
-        status = _accepted(answer, instance)
-        disposition = "accepted" if status == "accepted" else "consumed" if status == "consumed" else "kept"
-    return RaisedEventAnswer(instance_id=instance, event=name, id=event.id, disposition=disposition)
+    status = _accepted(answer, instance)
+    return RaisedEventAnswer(
+        instance_id=instance,
+        event=name,
+        id=event.id,
+        disposition="accepted" if status == "accepted" else "consumed" if status == "consumed" else "kept",
+    )
 
 
-def _raised_before(services: Services, instance: str, id: str) -> Literal["consumed", "kept"] | None:
-    """What became of an event raised under this id; None when the engine knows of none that was taken."""
-    for _, value in services.store.seen(event_key(raised_source(instance), id), now_ms()):
-        kind = orjson.loads(value)[0]
-        if kind != "rejected":
-            return "consumed" if kind == "consumed" else "kept"
-    return None
+def _before(found: Found) -> Literal["consumed", "kept"] | None:
+    """What became of an event raised under this id before; None when the engine knows of none that was taken."""
+    kind = None if found.mark is None else orjson.loads(found.mark)[0]
+    return None if kind in (None, "rejected") else "consumed" if kind == "consumed" else "kept"
 
 
 async def cancel(services: Services, instance: str, asked: CancelRequest, actor: str) -> CancelAnswer:
     """End an instance, with `compensate` after undoing what it did."""
-    found = await services.instances.look(instance)
+    found = await services.instances.look(Look(instance))
     if found.wire is not None and found.wire["status"] in TERMINAL:
         raise ProblemRaised(409, f"instance {instance} has ended ({found.wire['status']})")
     record = CancelRequested(time_ms=0, reason=asked.reason, actor=actor, compensate=asked.compensate)
@@ -126,7 +118,7 @@ async def cancel(services: Services, instance: str, asked: CancelRequest, actor:
 
 async def release(services: Services, instance: str, asked: ReleaseRequest, actor: str) -> ReleaseAnswer:
     """Take an instance out of quarantine; what came meanwhile is applied then."""
-    found = await services.instances.look(instance)
+    found = await services.instances.look(Look(instance))
     if found.wire is None or found.wire["status"] != "quarantined":
         status = "pending" if found.wire is None else found.wire["status"]
         raise ProblemRaised(409, f"instance {instance} is not quarantined ({status})")
@@ -172,7 +164,7 @@ async def _awaited(services: Services, token: str) -> tuple[Found, str, str]:
     instance, _, secret = token.rpartition(".")
     if not instance or not secret:
         raise ProblemRaised(404, "this is not a callback token; it has the form <instance>.<secret>")
-    found = await services.instances.look(instance)
+    found = await services.instances.look(Look(instance))
     attempt = _attempt_of(found, secret)
     if attempt is None:
         raise _stale(instance)

@@ -15,10 +15,13 @@ from stepwell_api.starts import Asked, Recorded, in_use
 from stepwell_api.views import links_of
 
 
-async def start(services: Services, asked: StartRequest, actor: str) -> StartAnswer:
-    """Start, or say why not: 404 unknown type, 409 running already or id in use, 422 wrong input."""
+async def start(services: Services, asked: StartRequest, size: int, actor: str) -> StartAnswer:
+    """Start, or say why not: 404 unknown type, 409 running already or id in use, 422 wrong input.
+
+    `size`: of the request's body, in bytes.
+    """
     async with services.replies.expect() as expected:
-        recorded = await services.starts.record(Asked(asked, actor, expected.to))
+        recorded = await services.starts.record(Asked(asked, size, actor, expected.to))
         if recorded.receipt.status == "conflict":
             raise in_use(recorded.start.instance)
         if recorded.receipt.status == "repeated":

@@ -2,14 +2,13 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
-from stepwell_ingress.shared_trips import SharedTrips
+from stepwell_ingress.shared_trips import SharedTrips, each, fitting
 from stepwell_interpreter.program import Program
 from stepwell_schemas.bodies import StartRequest
-from stepwell_store.errors import StoreError
 from stepwell_store.partition import instance_id, partition_of
 from stepwell_store.protocol import RequestedStart, StartReceipt, Store
 
@@ -19,14 +18,15 @@ from stepwell_api.views import links_of
 
 TRIP_STARTS = 200
 TRIP_BYTES = 4 * 1024 * 1024
-"""Starts go to the store together until they are as many, or their records hold this much."""
+"""One trip takes starts until they are as many, or their requests hold this much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request for a start. `reply`: where the engine is to answer."""
+    """A request for a start. `size`: of its body, in bytes. `reply`: where the engine is to answer."""
 
     request: StartRequest
+    size: int
     actor: str
     reply: dict[str, str]
 
@@ -54,7 +54,7 @@ class Starts:
     def __init__(self, store: Store, definitions: Definitions) -> None:
         self._store = store
         self._definitions = definitions
-        self._trips = SharedTrips("starts", self._go, lambda waiting: min(len(waiting), TRIP_STARTS))
+        self._trips = SharedTrips("starts", self._go, _fit, abreast=4)
 
     async def record(self, asked: Asked) -> Recorded:
         """Raises ProblemRaised: 404 unknown type, 409 the id lives elsewhere, 422 wrong input. Raises StoreError."""
@@ -65,40 +65,39 @@ class Starts:
         await self._trips.close()
 
     def _go(self, group: Sequence[Asked]) -> list[Recorded | Exception]:
-        prepared = self._prepare(group)
-        going = [one for one in prepared if isinstance(one, Prepared)]
-        receipts = iter(
-            [receipt for some in _parted([one.start for one in going]) for receipt in self._receipts(some)]
-        )
-        return [_recorded(one, next(receipts)) if isinstance(one, Prepared) else one for one in prepared]
+        programs = self._definitions.find_all([(one.request.type, one.request.version) for one in group])
+        prepared: dict[int, Prepared] = {}
+        answers: dict[int, Recorded | Exception] = {}
+        for n, (asked, program) in enumerate(zip(group, programs, strict=True)):
+            one = _prepared(asked, program, self._store.partitions)
+            if isinstance(one, Prepared):
+                prepared[n] = one
+            else:
+                answers[n] = one
+        answers |= self._misplaced({n: one for n, one in prepared.items() if group[n].request.instance_id})
+        going = {n: one for n, one in prepared.items() if n not in answers}
+        starts = [one.start for one in going.values()]
+        receipts = each(len(starts), lambda: self._store.request_starts(starts))
+        for (n, one), receipt in zip(going.items(), receipts, strict=True):
+            if isinstance(receipt, StartReceipt):
+                answers[n] = Recorded(one.program, one.start, receipt)
+            else:
+                answers[n] = receipt
+        return [answers[n] for n in range(len(group))]
 
-    def _prepare(self, group: Sequence[Asked]) -> list[Prepared | Exception]:
-        programs = self._definitions.find_all(
-            [(asked.request.type, asked.request.version) for asked in group]
-        )
-        prepared = [
-            _prepared(asked, program, self._store.partitions)
-            for asked, program in zip(group, programs, strict=True)
-        ]
-        chosen = [
-            (one.start.instance, one.start.partition)
-            for asked, one in zip(group, prepared, strict=True)
-            if isinstance(one, Prepared) and asked.request.instance_id is not None
-        ]
-        homes = dict(zip((instance for instance, _ in chosen), self._store.place_all(chosen), strict=True))
-        return [
-            in_use(one.start.instance)
-            if isinstance(one, Prepared)
-            and homes.get(one.start.instance, one.start.partition) != one.start.partition
-            else one
-            for one in prepared
-        ]
+    def _misplaced(self, chosen: dict[int, Prepared]) -> dict[int, Exception]:
+        """What is wrong with the places of ids that callers chose."""
+        wanted = [(one.start.instance, one.start.partition) for one in chosen.values()]
+        homes = each(len(wanted), lambda: self._store.place_all(wanted))
+        return {
+            n: home if isinstance(home, Exception) else in_use(instance)
+            for n, (instance, partition), home in zip(chosen, wanted, homes, strict=True)
+            if home != partition
+        }
 
-    def _receipts(self, starts: Sequence[RequestedStart]) -> Sequence[StartReceipt | StoreError]:
-        try:
-            return self._store.request_starts(starts)
-        except StoreError as error:  # what went before was taken: it is not for those
-            return [error] * len(starts)
+
+def _fit(waiting: Sequence[Asked]) -> int:
+    return fitting((asked.size for asked in waiting), TRIP_STARTS, TRIP_BYTES)
 
 
 def _prepared(asked: Asked, program: Program | Exception, partitions: int) -> Prepared | Exception:
@@ -121,24 +120,6 @@ def _prepared(asked: Asked, program: Program | Exception, partitions: int) -> Pr
         return Prepared(program, RequestedStart(partition, instance, _fingerprint(request), record))
     except Exception as error:  # noqa: BLE001  # others go on the same trip
         return error
-
-
-def _recorded(one: Prepared, receipt: StartReceipt | StoreError) -> Recorded | StoreError:
-    return Recorded(one.program, one.start, receipt) if isinstance(receipt, StartReceipt) else receipt
-
-
-def _parted(starts: Sequence[RequestedStart]) -> Iterator[list[RequestedStart]]:
-    """Groups of at most so many bytes, at least one start each."""
-    group: list[RequestedStart] = []
-    size = 0
-    for start in starts:
-        if group and size + len(start.record) > TRIP_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(start)
-        size += len(start.record)
-    if group:
-        yield group
 
 
 def _fingerprint(asked: StartRequest) -> str:

@@ -32,7 +32,7 @@ class GroupCommit:
         self._door = door
         self._waiting_events = waiting_events
         self._waiting_bytes = waiting_bytes
-        self._trips = SharedTrips("door", self._append, self._fit, executor)
+        self._trips = SharedTrips("door", self._append, self._fit, executor=executor)
         self._events = 0
         self._bytes = 0
 

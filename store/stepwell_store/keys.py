@@ -24,7 +24,7 @@ One partition, `{<ns>:<p>}:...`, where everything shares one hash tag, so that o
     meta                      hash     epoch, owner (acquire.lua, release.lua); revision, token, outbox, inbox,
                                        door, dispatched, bucket (commit.lua); stays
     lease                     string   the owner's name, expires with the lease; acquire, renew, release
-    inbox                     stream   `r`: record JSON; request_start.lua, report.lua, append_records; commit
+    inbox                     stream   `r`: record JSON; request_start.lua, report.lua, append_entries.lua; commit
                                        trims it through the applied position
     outbox                    stream   `c`: command JSON; commit appends and trims what is dispatched
     ledger                    stream   `e`: a commit's disposition JSONs, separated by 0x1E, compressed; commit

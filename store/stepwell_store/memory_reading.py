@@ -40,9 +40,9 @@ class MemoryReading:
         with self._changed:
             return [self._parts[partition].instances.get(instance) for partition, instance in wanted]
 
-    def reservation(self, partition: int, instance: str) -> str | None:
+    def read_reservations(self, wanted: Sequence[tuple[int, str]]) -> Sequence[str | None]:
         with self._changed:
-            return self._parts[partition].reservations.get(instance)
+            return [self._parts[partition].reservations.get(instance) for partition, instance in wanted]
 
     def history(self, partition: int, instance: str, start: int, count: int) -> list[bytes]:
         with self._changed:

@@ -1,7 +1,7 @@
 """Where a key lives: the partition function, and instance ids that carry their partition.
 
 A generated instance id ends in `~<partition>`. A caller may choose an id (without `~`); it is then found by
-`Store.locate`.
+`Store.locate_all`.
 """
 
 import re

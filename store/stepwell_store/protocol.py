@@ -159,11 +159,11 @@ class Store(Protocol):
         """
         ...
 
-    def locate_all(self, instances: Sequence[str]) -> Sequence[int | None]:
+    def locate_all(self, instances: Sequence[str]) -> Sequence[int | StoreError | None]:
         """The partitions of instances whose ids callers chose; None for one that was never reserved."""
         ...
 
-    def place_all(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
+    def place_all(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int | StoreError]:
         """Record where chosen ids (instance, partition) live; the first call wins and its partition is returned."""
         ...
 
@@ -291,8 +291,8 @@ class Store(Protocol):
         """Stored instances (partition, id), or the error that reading this one has met."""
         ...
 
-    def reservation(self, partition: int, instance: str) -> str | None:
-        """The fingerprint of a requested start, also before the engine has seen it."""
+    def read_reservations(self, wanted: Sequence[tuple[int, str]]) -> Sequence[str | StoreError | None]:
+        """Fingerprints of requested starts (partition, id), also before the engine has seen them."""
         ...
 
     def history(self, partition: int, instance: str, start: int, count: int) -> list[bytes]:

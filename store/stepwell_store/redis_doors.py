@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from redis.exceptions import ResponseError
 
-from stepwell_store.errors import StoreError
+from stepwell_store.errors import CorruptValue, StoreError
 from stepwell_store.protocol import RequestedStart, StartReceipt
 from stepwell_store.redis_errors import translated_outages
 from stepwell_store.redis_link import Call, Linked
@@ -75,19 +75,24 @@ class RedisDoors(Linked):
             for start, answer in zip(starts, answers, strict=True)
         ]
 
-    def locate_all(self, instances: Sequence[str]) -> Sequence[int | None]:
+    def locate_all(self, instances: Sequence[str]) -> Sequence[int | StoreError | None]:
         if not instances:
             return []
         found = self._link.command("HMGET", self._keys.placed, *instances)
-        return [None if partition is None else int(partition) for partition in found]
+        return [None if partition is None else self._home(partition) for partition in found]
 
-    def place_all(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
+    def place_all(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int | StoreError]:
         if not wanted:
             return []
         placed = self._keys.placed
         set_first = [("HSETNX", placed, instance, partition) for instance, partition in wanted]
         *_, found = self._link.run([*set_first, ("HMGET", placed, *(instance for instance, _ in wanted))])
-        return [int(partition) for partition in found]
+        return [self._home(partition) for partition in found]
+
+    def _home(self, value: bytes) -> int | StoreError:
+        if value.isdigit() and int(value) < self.partitions:
+            return int(value)
+        return CorruptValue(self._keys.placed, f"{value[:40]!r} is no partition")
 
     def add_sources(self, sources: Sequence[str]) -> None:
         if not sources:

@@ -63,7 +63,7 @@ def translated_outages() -> Iterator[None]:
 
 def translate(error: Exception) -> Exception:
     """The store's error for one of redis-py's; any other error stays what it is."""
-    text = str(error)
+    text = _answer(error)
     match error:
         case exceptions.OutOfMemoryError():
             return StoreFull(OUT_OF_MEMORY)
@@ -79,6 +79,12 @@ def translate(error: Exception) -> Exception:
             return StoreError(text)
         case _:
             return error
+
+
+def _answer(error: Exception) -> str:
+    """What the server said. redis-py puts before it which command of a pipeline it was, a server why it ran none."""
+    said = str(error).rpartition(" of pipeline caused error: ")[2]
+    return said.rpartition("Transaction discarded because of: ")[2]
 
 
 def _translate_answer(text: str) -> StoreError:

@@ -42,9 +42,11 @@ class RedisReading(Linked):
         )
         return [value if isinstance(value, StoreError) else read_value(value) for value in found]
 
-    def reservation(self, partition: int, instance: str) -> str | None:
-        found = self._link.command("HGET", self._keys.of(partition, "starts"), instance)
-        return None if found is None else found.decode()
+    def read_reservations(self, wanted: Sequence[tuple[int, str]]) -> Sequence[str | StoreError | None]:
+        found = self._link.run_each(
+            [("HGET", self._keys.of(partition, "starts"), instance) for partition, instance in wanted]
+        )
+        return [value.decode() if isinstance(value, bytes) else value for value in found]
 
     def history(self, partition: int, instance: str, start: int, count: int) -> list[bytes]:
         if count < 1:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 from api_world import api, world
 from stepwell_api import inboxes, starts
+from stepwell_ingress import shared_trips
 from stepwell_store.errors import StoreError, StoreFull, StoreUnavailable
 from stepwell_store.memory_store import MemoryStore
 from stepwell_store.protocol import RequestedStart, StartReceipt
@@ -18,7 +19,7 @@ class CountingStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__("test", 4)
-        self.trips: dict[str, list[int]] = {"starts": [], "records": [], "instances": []}
+        self.trips: dict[str, list[int]] = {"starts": [], "records": [], "instances": [], "reservations": []}
         self.bad = ""
         self.trip_seconds = 0.0
 
@@ -45,9 +46,22 @@ class CountingStore(MemoryStore):
     def read_instances(self, wanted: Sequence[tuple[int, str]]) -> Sequence[bytes | StoreError | None]:  # type: ignore[override]
         self._note("instances", len(wanted))
         return [
-            StoreError("it cannot be read") if id == self.bad else value
+            StoreUnavailable("it cannot be read") if id == self.bad else value
             for (_, id), value in zip(wanted, super().read_instances(wanted), strict=True)
         ]
+
+    def instance(self, partition: int, instance: str) -> bytes | None:
+        self._note("instances", 1)
+        return super().instance(partition, instance)
+
+    def read_reservations(self, wanted: Sequence[tuple[int, str]]) -> Sequence[str | None]:
+        self._note("reservations", len(wanted))
+        return super().read_reservations(wanted)
+
+    def place_all(self, wanted: Sequence[tuple[str, int]]) -> Sequence[int]:
+        if any(id == "unplaceable" for id, _ in wanted):
+            raise StoreFull("no memory")
+        return super().place_all(wanted)
 
 
 def asked(**changes: Any) -> tuple[str, str, dict[str, Any]]:
@@ -97,17 +111,56 @@ def failing_for(id: str, function: Any) -> Any:
     return checked
 
 
-def test_large_starts_go_in_several_writes_and_only_those_of_the_one_that_fails_are_told_so(
-    monkeypatch: pytest.MonkeyPatch,
+def test_what_cannot_be_placed_is_told_to_those_that_chose_an_id() -> None:
+    store = CountingStore()
+    with world(store) as client:
+        store.trip_seconds = 0.05
+        requests = [
+            asked(),
+            asked(instanceId="unplaceable"),
+            asked(type="nothing"),
+            asked(input={"orderId": 5}),
+        ]
+        answers = client.together([asked(), *requests])
+        assert [answer.status_code for answer in answers] == [202, 202, 429, 404, 422]
+        assert len(store._placed) == 0
+
+
+def test_a_broken_definition_is_told_to_those_that_start_it() -> None:
+    store = CountingStore()
+    with world(store) as client:
+        stored = store.versions("waiting")[0]
+        broken = stored.model_copy(update={"version": "2.0.0", "document": {"id": "waiting", "states": 5}})
+        store._definitions["waiting"]["2.0.0"] = broken
+        answers = client.together(
+            [asked(), asked(version="2.0.0"), asked(version="1"), asked(version="1.0.0")]
+        )
+        assert [answer.status_code for answer in answers] == [202, 500, 202, 202]
+
+
+@pytest.mark.parametrize(("name", "limit", "trips"), [("TRIP_STARTS", 3, 4), ("TRIP_BYTES", 3_000, 11)])
+def test_a_trip_takes_starts_until_it_is_full(
+    name: str, limit: int, trips: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starts, "TRIP_BYTES", 3_000)
+    monkeypatch.setattr(starts, name, limit)
+    monkeypatch.setattr(shared_trips, "PATIENCE_SECONDS", 30)
     store = CountingStore()
     with world(store) as client:
         store.trips["starts"].clear()
-        ids = ["a", "b", "away", "c", "d"]
-        answers = client.together([asked(instanceId=id, input={"orderId": "x" * 2_000}) for id in ids])
-        assert [answer.status_code for answer in answers] == [202, 202, 503, 202, 202]
-        assert set(store.trips["starts"]) == {1}
+        store.trip_seconds = 0.05
+        many = [asked(instanceId=f"i{n}", input={"orderId": "x" * 2_000}) for n in range(11)]
+        assert {answer.status_code for answer in client.together(many)} == {202}
+        assert len(store.trips["starts"]) >= trips
+        assert max(store.trips["starts"]) <= 3
+
+
+def test_a_write_that_fails_is_told_to_those_whose_it_was() -> None:
+    with world(CountingStore()) as client:
+        answers = client.together(
+            [asked(instanceId="away"), asked(type="nothing"), asked(input={"orderId": 5})]
+        )
+        assert [answer.status_code for answer in answers] == [503, 404, 422]
+        assert client.post("/workflows", {"type": "waiting"}).status_code == 202
 
 
 def test_raised_events_that_come_together_share_their_trips() -> None:
@@ -146,7 +199,7 @@ def test_what_is_wrong_with_one_raised_event_is_not_the_others() -> None:
             raised(chosen),
         ]
         answers = client.together(requests)
-        assert [answer.status_code for answer in answers] == [202, 404, 422, 500, 404, 202]
+        assert [answer.status_code for answer in answers] == [202, 404, 422, 503, 404, 202]
 
 
 @pytest.mark.parametrize(("sizes", "counts"), [([10] * 3, [3]), ([40, 40, 40, 90, 200, 10], [2, 1, 1, 1, 1])])
@@ -154,12 +207,29 @@ def test_a_trip_takes_records_until_it_is_full(
     sizes: list[int], counts: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inboxes, "TRIP_BYTES", 100)
+    monkeypatch.setattr(inboxes, "TRIP_RECORDS", 3)
     waiting = [(0, b"x" * size) for size in sizes]
     found = []
     while waiting:
         found.append(inboxes._fit(waiting))
         waiting = waiting[found[-1] :]
     assert found == counts
+    assert inboxes._fit([(0, b"")] * 4) == 3
+
+
+def test_instances_that_are_not_applied_yet_are_asked_for_together() -> None:
+    store = CountingStore()
+    with world(store):
+        pass
+    with api(store) as alone:
+        ids = [alone.post("/workflows", {"type": "waiting"}).json()["instanceId"] for _ in range(20)]
+        for trips in store.trips.values():
+            trips.clear()
+        store.trip_seconds = 0.05
+        answers = alone.together([raised(id) for id in (*ids, *(f"no~{n % 4}" for n in range(20)))])
+        assert [answer.status_code for answer in answers] == [202] * 20 + [404] * 20
+        assert sum(store.trips["reservations"]) == 40
+        assert len(store.trips["reservations"]) < 10
 
 
 def test_an_event_raised_again_is_answered_like_the_first_time_after_the_end_and_without_an_engine() -> None:
@@ -174,6 +244,11 @@ def test_an_event_raised_again_is_answered_like_the_first_time_after_the_end_and
         assert client.post(pay + "7", {"amount": 1}).json()["disposition"] == "consumed"
         assert client.post(pay + "8", {"amount": 1}).status_code == 409
         assert client.post(see + "8", {}).json()["disposition"] == "kept"
+        before = client.store.partition_info(0).counters | client.store.partition_info(1).counters
+        assert client.post("/workflows/gone~0/events/Seen?id=8", {}).status_code == 404
+        assert before == client.store.partition_info(0).counters | client.store.partition_info(1).counters
     with api(store) as alone:
+        store.trips["records"].clear()
         assert alone.post(see + "8", {}).json()["disposition"] == "kept"
+        assert store.trips["records"] == []
         assert alone.post(see + "9", {}).json()["disposition"] == "accepted"

@@ -120,7 +120,7 @@ def test_a_malformed_start_frees_the_reserved_id(world: World) -> None:
     record = orjson.dumps({"op": "start", "instance": "run", "definition": 5})
     request_start(world.store, 0, "run", "print", record)
     world.run()
-    assert world.store.reservation(0, "run") is None
+    assert world.store.read_reservations([(0, "run")]) == [None]
 
 
 def test_a_result_nested_too_deeply_to_be_stored_sets_apart_its_instance_alone(world: World) -> None:

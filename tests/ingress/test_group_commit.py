@@ -133,3 +133,17 @@ def test_closing_waits_for_what_was_pushed() -> None:
         return await pushed
 
     assert len(asyncio.run(run())) == 1
+
+
+def test_what_has_been_appended_no_longer_counts_as_waiting() -> None:
+    store = SlowStore()
+
+    async def run() -> None:
+        commit = GroupCommit(Door(store, 1_000), waiting_events=6, waiting_bytes=60)
+        store.let.release(1_000)
+        for _ in range(20):
+            await asyncio.gather(commit.push([b"x" * 20]), commit.push([b"x" * 20] * 2))
+        await commit.close()
+
+    asyncio.run(run())
+    assert sum(store.trips) == 60

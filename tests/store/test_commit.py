@@ -163,7 +163,7 @@ def test_a_removed_instance_leaves_nothing_behind(store: Store) -> None:
     owner.commit(removed={"i": None}, index=[("i", "d", "running", None, NOW)])
     assert store.instance(0, "i") is None
     assert store.history(0, "i", 0, 10) == []
-    assert store.reservation(0, "i") is None
+    assert store.read_reservations([(0, "i")]) == [None]
     assert list(store.scan(0)) == []
 
 

@@ -62,13 +62,13 @@ def test_a_start_is_reserved_and_put_into_the_inbox_once(store: Store) -> None:
     again = request_start(store, 2, "order-7", "print-1", b"start")
     assert (first.status, again.status, again.partition) == ("created", "repeated", 2)
     assert len(store.read(None, {2: START}, 10, None).inboxes[2]) == 1
-    assert store.reservation(2, "order-7") == "print-1"
+    assert store.read_reservations([(2, "order-7")]) == ["print-1"]
 
 
 def test_a_start_with_other_content_conflicts(store: Store) -> None:
     request_start(store, 2, "order-7", "print-1", b"start")
     assert request_start(store, 2, "order-7", "print-2", b"other").status == "conflict"
-    assert store.reservation(2, "order-7") == "print-1"
+    assert store.read_reservations([(2, "order-7")]) == ["print-1"]
 
 
 def test_a_start_conflicts_with_an_instance_that_was_not_requested(store: Store) -> None:
@@ -79,7 +79,7 @@ def test_a_start_conflicts_with_an_instance_that_was_not_requested(store: Store)
 def test_a_refused_start_frees_the_id(store: Store) -> None:
     request_start(store, 0, "order-7", "print-1", b"start")
     own(store).commit(unreserved=["order-7"])
-    assert store.reservation(0, "order-7") is None
+    assert store.read_reservations([(0, "order-7")]) == [None]
     assert request_start(store, 0, "order-7", "print-2", b"start").status == "created"
 
 

@@ -1,16 +1,19 @@
 """What only the Redis store can get wrong: namespaces, layouts, forgotten scripts, a server that refuses."""
 
+import contextlib
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 import pytest
 from redis import Redis
+from redis.exceptions import ResponseError
 from stepwell_store.batches import START, Wanted
 from stepwell_store.commit_packing import LEDGER_SEPARATOR
 from stepwell_store.compression import MARK, compressed, compressed_small
 from stepwell_store.embedded import EmbeddedServer
-from stepwell_store.errors import CorruptValue, LayoutMismatch, StoreUnavailable
+from stepwell_store.errors import CorruptValue, LayoutMismatch, StoreError, StoreUnavailable
 from stepwell_store.keys import LAYOUT_VERSION, Keys, is_known_key
 from stepwell_store.open import open_redis
 from stepwell_store.protocol import InstanceFilter, RequestedStart
@@ -131,6 +134,87 @@ def test_what_one_partition_refuses_is_not_the_others(
         assert [isinstance(answer, CorruptValue) for answer in found] == [False, True, False]
     assert isinstance(appended[3], CorruptValue)
     assert [redis_store.partition_info(number).inbox_length for number in (0, 2)] == [2, 2]
+    client.set(keys.of(1, "starts"), "of another type")
+    reserved = redis_store.read_reservations([(number, f"i{number}") for number in range(3)])
+    assert [reserved[0], reserved[2]] == ["f", "f"]
+    alone = (redis_store.append_each([(1, b"r")]), redis_store.request_starts(starts[1:2]), reserved[1:2])
+    for (answer,) in alone:
+        assert isinstance(answer, CorruptValue)
+        assert isinstance(answer.__cause__, ResponseError)
+
+
+def test_many_are_written_in_one_transaction(redis_store: RedisStore, client: Redis) -> None:
+    def transactions() -> int:
+        return int(client.info("commandstats").get("cmdstat_exec", {"calls": 0})["calls"])
+
+    redis_store.append_each([(0, b"known")])
+    request_start(redis_store, 0, "known", "f", b"{}")
+    before = transactions()
+    redis_store.append_each([(0, b"a"), (1, b"b")])
+    redis_store.request_starts([RequestedStart(number, "i", "f", b"{}") for number in range(2)])
+    assert transactions() == before + 2
+    redis_store.append_each([(0, b"a")])
+    redis_store.request_starts([RequestedStart(0, "j", "f", b"{}")])
+    assert transactions() == before + 2
+
+
+def test_a_place_that_is_no_partition_is_named_and_the_others_are_found(
+    redis_store: RedisStore, client: Redis, namespace: str
+) -> None:
+    placed = Keys(namespace, 4).placed
+    client.hset(placed, mapping={"torn": "x", "beyond": "4", "good": "3"})
+    for found in (
+        redis_store.locate_all(["torn", "beyond", "good"]),
+        redis_store.place_all([("torn", 0), ("beyond", 0), ("good", 0)]),
+    ):
+        assert [isinstance(home, CorruptValue) for home in found] == [True, True, False]
+        assert found[2] == 3
+    client.delete(placed)
+    client.set(placed, "of another type")
+    with pytest.raises(CorruptValue, match="another type"):
+        redis_store.place_all([("good", 0)])
+
+
+def test_a_busy_server_is_away_for_one_command_and_for_many(
+    own_server: EmbeddedServer, namespace: str
+) -> None:
+    store = RedisStore(open_redis(own_server.url), namespace, partitions=4)
+    store.append_each([(0, b"a"), (1, b"b")])
+    with open_redis(own_server.url) as other, open_redis(own_server.url) as killer:
+        other.config_set("busy-reply-threshold", 1)
+        thread = threading.Thread(target=spin, args=(other,))
+        thread.start()
+        try:
+            eventually_busy(killer)
+            for records in ([(0, b"c")], [(0, b"c"), (1, b"d")]):
+                told = refusals(store, records)
+                assert {type(error) for error in told} == {StoreUnavailable}, told
+        finally:
+            killer.execute_command("SCRIPT", "KILL")
+            thread.join(30)
+
+
+def refusals(store: RedisStore, records: Sequence[tuple[int, bytes]]) -> list[object]:
+    """What is told of each, or of all."""
+    try:
+        return list(store.append_each(records))
+    except StoreError as error:
+        return [error]
+
+
+def spin(client: Redis) -> None:
+    with contextlib.suppress(ResponseError):
+        client.eval("while true do end", 0)
+
+
+def eventually_busy(client: Redis) -> None:
+    for _ in range(1_000):
+        try:
+            client.get("x")
+        except ResponseError:
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("the server is not busy")
 
 
 def test_a_key_of_another_type_is_named_as_corrupt(

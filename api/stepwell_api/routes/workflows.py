@@ -65,7 +65,7 @@ async def start(
     asked: Annotated[StartRequest, Depends(reading.json_body(StartRequest))],
 ) -> Response:
     """Start an instance. 202 once the start is durable; `status` is `accepted` when no engine has applied it yet."""
-    answer = await starting.start(services, asked, actor_of(request))
+    answer = await starting.start(services, asked, len(await request.body()), actor_of(request))
     return Response(answer.model_dump_json(), 202, {"location": answer.links.status}, "application/json")
 
 
