@@ -22,10 +22,17 @@ class CountingStore(MemoryStore):
         self.trips: dict[str, list[int]] = {"starts": [], "records": [], "instances": [], "reservations": []}
         self.bad = ""
         self.trip_seconds = 0.0
+        self.hanging = ""
+        self._overtaken = threading.Event()
 
     def _note(self, what: str, count: int) -> None:
         self.trips[what].append(count)
         threading.Event().wait(self.trip_seconds)
+        if what == self.hanging:
+            self.hanging = ""
+            assert self._overtaken.wait(10), "nobody could overtake it"
+        else:
+            self._overtaken.set()
 
     def request_starts(self, starts: Sequence[RequestedStart]) -> Sequence[StartReceipt | StoreError]:  # type: ignore[override]
         self._note("starts", len(starts))
@@ -161,6 +168,17 @@ def test_a_write_that_fails_is_told_to_those_whose_it_was() -> None:
         )
         assert [answer.status_code for answer in answers] == [503, 404, 422]
         assert client.post("/workflows", {"type": "waiting"}).status_code == 202
+
+
+@pytest.mark.parametrize("what", ["starts", "instances", "records"])
+def test_a_trip_that_hangs_is_overtaken(what: str) -> None:
+    store = CountingStore()
+    with world(store) as client:
+        ids = [client.post("/workflows", {"type": "waiting"}).json()["instanceId"] for _ in range(10)]
+        store._overtaken.clear()
+        store.hanging = what
+        requests = [asked() for _ in ids] if what == "starts" else [raised(id) for id in ids]
+        assert {answer.status_code for answer in client.together(requests)} == {202}
 
 
 def test_raised_events_that_come_together_share_their_trips() -> None:
