@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from api_world import api, world
-from stepwell_api import inboxes, starts
+from stepwell_api import inboxes, instances, starts
 from stepwell_ingress import shared_trips
 from stepwell_store.errors import StoreError, StoreFull, StoreUnavailable
 from stepwell_store.memory_store import MemoryStore
@@ -171,7 +171,9 @@ def test_a_write_that_fails_is_told_to_those_whose_it_was() -> None:
 
 
 @pytest.mark.parametrize("what", ["starts", "instances", "records"])
-def test_a_trip_that_hangs_is_overtaken(what: str) -> None:
+def test_a_trip_that_hangs_is_overtaken(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((starts, "STARTS"), (instances, "INSTANCES"), (inboxes, "RECORDS")):
+        monkeypatch.setattr(module, f"TRIP_{name}", 3)
     store = CountingStore()
     with world(store) as client:
         ids = [client.post("/workflows", {"type": "waiting"}).json()["instanceId"] for _ in range(10)]
