@@ -61,13 +61,15 @@ class SharedTrips(Generic[Item, Answer]):
     async def _send(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            if len(self._under_way) >= self._abreast:
+            if self._abreast == 1:
+                await self._trip(self._take())
+            elif len(self._under_way) >= self._abreast:
                 await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
-                continue
-            trip = loop.create_task(self._trip(self._take()))
-            self._under_way.add(trip)
-            trip.add_done_callback(self._under_way.discard)
-            await asyncio.wait({trip}, timeout=PATIENCE_SECONDS if self._abreast > 1 else None)
+            else:
+                trip = loop.create_task(self._trip(self._take()))
+                self._under_way.add(trip)
+                trip.add_done_callback(self._under_way.discard)
+                await asyncio.wait({trip}, timeout=PATIENCE_SECONDS)
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
         """The next group, without those whose callers have gone away."""
