@@ -16,13 +16,15 @@ class Definitions:
     """The catalogue for many threads at once."""
 
     def __init__(self, store: Store) -> None:
+        self._store = store
         self._catalog = Catalog(store)
         self._one_at_a_time = threading.Lock()
 
     def names(self) -> list[str]:
         """Ids of all definitions."""
+        revision = self._store.catalog_revision()  # not under the lock: a connection may hang
         with self._one_at_a_time:
-            self._catalog.refresh()
+            self._catalog.refresh(revision)
             return self._catalog.names()
 
     def find(self, id: str, version: str | None) -> Program:
@@ -34,8 +36,9 @@ class Definitions:
 
     def find_all(self, wanted: Sequence[tuple[str, str | None]]) -> list[Program | Exception]:
         """For each (id, version) what `find` returns or raises, asking the store once what is new."""
+        revision = self._store.catalog_revision()
         with self._one_at_a_time:
-            self._catalog.refresh()
+            self._catalog.refresh(revision)
             found = {one: self._find(*one) for one in dict.fromkeys(wanted)}
         return [found[one] for one in wanted]
 

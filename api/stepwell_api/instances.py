@@ -14,6 +14,9 @@ from stepwell_api.problems import ProblemRaised
 
 TRIP_INSTANCES = 100
 
+NOWHERE = -1
+"""A partition that there is not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -129,9 +132,6 @@ def _checked(
     except Exception as error:  # noqa: BLE001  # others go on the same trip
         return error
     return found
-
-
-NOWHERE = -1
 
 
 def _told(instance: str, partitions: int) -> int | None:

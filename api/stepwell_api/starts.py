@@ -74,7 +74,9 @@ class Starts:
                 prepared[n] = one
             else:
                 answers[n] = one
-        answers |= self._misplaced({n: one for n, one in prepared.items() if group[n].request.instance_id})
+        answers |= self._misplaced(
+            {n: one for n, one in prepared.items() if group[n].request.instance_id is not None}
+        )
         going = {n: one for n, one in prepared.items() if n not in answers}
         starts = [one.start for one in going.values()]
         receipts = each(len(starts), lambda: self._store.request_starts(starts))
