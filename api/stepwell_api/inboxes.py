@@ -21,7 +21,7 @@ class Inboxes:
         await self._trips.ask((partition, record))
 
     async def close(self) -> None:
-        """Append what waits, then end the thread."""
+        """Append what waits, then end the threads."""
         await self._trips.close()
 
 

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from stepwell_ingress.shared_trips import SharedTrips, each
+from stepwell_ingress.shared_trips import SharedTrips, answers_or_error
 from stepwell_schemas.instance import shown
 from stepwell_store.batches import Wanted
 from stepwell_store.protocol import Store
 
 from stepwell_api.problems import ProblemRaised
 
-TRIP_INSTANCES = 100
+TRIP_INSTANCES = 50
+"""One trip reads at most so many: all of them are in memory at once."""
 
 NOWHERE = -1
 """A partition that there is not."""
@@ -70,9 +71,15 @@ class Instances:
         homes = self._locate([look.instance for look in group])
         places = {n: (home, group[n].instance) for n, home in enumerate(homes) if isinstance(home, int)}
         wanted = list(places.values())
-        values = dict(zip(places, each(len(wanted), lambda: self._store.read_instances(wanted)), strict=True))
+        values = dict(
+            zip(
+                places, answers_or_error(len(wanted), lambda: self._store.read_instances(wanted)), strict=True
+            )
+        )
         missing = [n for n in places if values[n] is None]
-        requested = each(len(missing), lambda: self._store.read_reservations([places[n] for n in missing]))
+        requested = answers_or_error(
+            len(missing), lambda: self._store.read_reservations([places[n] for n in missing])
+        )
         for n, fingerprint in zip(missing, requested, strict=True):
             if fingerprint is None:
                 del places[n]
@@ -98,7 +105,9 @@ class Instances:
         homes: list[int | Exception | None] = [_told(id, self._store.partitions) for id in instances]
         chosen = [n for n, home in enumerate(homes) if home is None]
         names = [instances[n].partition("~")[0] for n in chosen]
-        for n, home in zip(chosen, each(len(names), lambda: self._store.locate_all(names)), strict=True):
+        for n, home in zip(
+            chosen, answers_or_error(len(names), lambda: self._store.locate_all(names)), strict=True
+        ):
             homes[n] = home
         return [None if home == NOWHERE else home for home in homes]
 
@@ -109,7 +118,11 @@ class Instances:
             keys.setdefault(partition, []).append(event)
         wants = [Wanted(partition, seen=events) for partition, events in keys.items()]
         loaded = dict(
-            zip(keys, each(len(wants), lambda: self._store.load(wants, self._now_ms())), strict=True)
+            zip(
+                keys,
+                answers_or_error(len(wants), lambda: self._store.load(wants, self._now_ms())),
+                strict=True,
+            )
         )
         marks: dict[int, bytes | Exception | None] = {}
         for n, (partition, event) in wanted.items():

@@ -29,9 +29,7 @@ async def start(services: Services, asked: StartRequest, size: int, actor: str) 
             if known is not None:
                 return _answer(recorded, known)
             # Not applied yet: the engine answers a repeated start like the first, so ask it again.
-            await run_in_threadpool(
-                services.store.append_records, recorded.start.partition, [recorded.start.record]
-            )
+            await services.inboxes.append(recorded.start.partition, recorded.start.record)
         reply = await expected.answer()
     if reply is None:
         return _answer(recorded, "accepted")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
-from stepwell_ingress.shared_trips import SharedTrips, each, fitting
+from stepwell_ingress.shared_trips import SharedTrips, answers_or_error, fitting
 from stepwell_interpreter.program import Program
 from stepwell_schemas.bodies import StartRequest
 from stepwell_store.partition import instance_id, partition_of
@@ -61,7 +61,7 @@ class Starts:
         return await self._trips.ask(asked)
 
     async def close(self) -> None:
-        """Record what waits, then end the thread."""
+        """Record what waits, then end the threads."""
         await self._trips.close()
 
     def _go(self, group: Sequence[Asked]) -> list[Recorded | Exception]:
@@ -79,7 +79,7 @@ class Starts:
         )
         going = {n: one for n, one in prepared.items() if n not in answers}
         starts = [one.start for one in going.values()]
-        receipts = each(len(starts), lambda: self._store.request_starts(starts))
+        receipts = answers_or_error(len(starts), lambda: self._store.request_starts(starts))
         for (n, one), receipt in zip(going.items(), receipts, strict=True):
             if isinstance(receipt, StartReceipt):
                 answers[n] = Recorded(one.program, one.start, receipt)
@@ -90,7 +90,7 @@ class Starts:
     def _misplaced(self, chosen: dict[int, Prepared]) -> dict[int, Exception]:
         """What is wrong with the places of ids that callers chose."""
         wanted = [(one.start.instance, one.start.partition) for one in chosen.values()]
-        homes = each(len(wanted), lambda: self._store.place_all(wanted))
+        homes = answers_or_error(len(wanted), lambda: self._store.place_all(wanted))
         return {
             n: home if isinstance(home, Exception) else in_use(instance)
             for n, (instance, partition), home in zip(chosen, wanted, homes, strict=True)

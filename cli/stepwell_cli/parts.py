@@ -72,12 +72,14 @@ class StepwellGroup(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List all commands with what they do, as the table says, without importing them."""
-        told = {command: does for commands in PARTS.values() for command, does in commands.items()}
-        others = {name: command.get_short_help_str() for name, command in self.commands.items()}
+        rows = [row for commands in PARTS.values() for row in commands.items()]
+        rows += [
+            (name, command.get_short_help_str())
+            for name, command in self.commands.items()
+            if name not in _PART_OF
+        ]
         with formatter.section("Commands"):
-            formatter.write_dl(
-                list((told | {name: others[name] for name in others if name not in told}).items())
-            )
+            formatter.write_dl(rows)
 
     def _import(self, part: str) -> None:
         if self.commands.keys() & PARTS[part].keys():

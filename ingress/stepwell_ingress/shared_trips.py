@@ -132,7 +132,7 @@ def fitting(sizes: Iterable[int], most: int, most_bytes: int) -> int:
     return count
 
 
-def each(count: int, ask: Callable[[], Sequence[Answer]]) -> Sequence[Answer | Exception]:
+def answers_or_error(count: int, ask: Callable[[], Sequence[Answer]]) -> Sequence[Answer | Exception]:
     """What `ask` answers to so many, or what it raises for each of them: for a question that concerns only some."""
     try:
         return ask() if count else []

@@ -169,11 +169,13 @@ def test_a_trip_takes_starts_until_it_is_full(
 
 
 def test_a_write_that_fails_is_told_to_those_whose_it_was() -> None:
-    with world(CountingStore()) as client:
-        answers = client.together(
-            [asked(instanceId="away"), asked(type="nothing"), asked(input={"orderId": 5})]
-        )
-        assert [answer.status_code for answer in answers] == [503, 404, 422]
+    store = CountingStore()
+    with world(store) as client:
+        store.trips["starts"].clear()
+        requests = [asked(instanceId="away"), asked(type="nothing"), asked(input={"orderId": 5})]
+        answers = client.together(requests * 3)
+        assert [answer.status_code for answer in answers] == [503, 404, 422] * 3
+        assert len(store.trips["starts"]) < 3
         assert client.post("/workflows", {"type": "waiting"}).status_code == 202
 
 
@@ -205,9 +207,9 @@ def test_raised_events_that_come_together_share_their_trips() -> None:
             assert len(store.trips[what]) < 15
 
 
-def raised(id: str, data: Any = None, query: str = "") -> tuple[str, str, dict[str, Any]]:
+def raised(id: str, data: Any = None) -> tuple[str, str, dict[str, Any]]:
     content = orjson.dumps({"amount": 1} if data is None else data)
-    return "POST", f"/workflows/{id}/events/Paid{query}", {"content": content}
+    return "POST", f"/workflows/{id}/events/Paid", {"content": content}
 
 
 def test_what_is_wrong_with_one_raised_event_is_not_the_others() -> None:
@@ -270,9 +272,7 @@ def test_an_event_raised_again_is_answered_like_the_first_time_after_the_end_and
         assert client.post(pay + "7", {"amount": 1}).json()["disposition"] == "consumed"
         assert client.post(pay + "8", {"amount": 1}).status_code == 409
         assert client.post(see + "8", {}).json()["disposition"] == "kept"
-        before = client.store.partition_info(0).counters | client.store.partition_info(1).counters
         assert client.post("/workflows/gone~0/events/Seen?id=8", {}).status_code == 404
-        assert before == client.store.partition_info(0).counters | client.store.partition_info(1).counters
     with api(store) as alone:
         store.trips["records"].clear()
         assert alone.post(see + "8", {}).json()["disposition"] == "kept"
