@@ -18,6 +18,7 @@ class Gate:
     """A trip that waits until it is let, and answers with the items doubled; those that end in 5 are refused."""
 
     def __init__(self) -> None:
+        self.name = f"test-{id(self)}"  # other tests have threads as well
         self.let = threading.Semaphore(0)
         self.entered = threading.Semaphore(0)
         self.trips: list[list[int]] = []
@@ -42,7 +43,7 @@ class Gate:
         assert await asyncio.to_thread(self.entered.acquire, timeout=30)
 
     def trips_of(self, most: int, abreast: int = 1) -> SharedTrips[int, int]:
-        return SharedTrips("test", self.go, lambda waiting: min(len(waiting), most), abreast=abreast)
+        return SharedTrips(self.name, self.go, lambda waiting: min(len(waiting), most), abreast=abreast)
 
 
 @pytest.fixture
@@ -106,7 +107,9 @@ def test_a_group_that_cannot_be_chosen_is_told_so(gate: Gate) -> None:
         answers = await asyncio.gather(*(trips.ask(n) for n in range(3)), return_exceptions=True)
         trips._fit = len
         gate.let.release()
-        return [*answers, await trips.ask(4)]
+        last = await trips.ask(4)
+        await trips.close()
+        return [*answers, last]
 
     *answers, last = asyncio.run(run())
     assert ([type(answer) for answer in answers], last) == ([ValueError] * 3, 8)
@@ -142,7 +145,9 @@ def test_who_goes_away_during_a_trip_does_not_keep_the_others_from_their_answers
         await gate.in_trip()
         gone.cancel()
         gate.let.release()
-        return await stays
+        answer = await stays
+        await trips.close()
+        return answer
 
     assert asyncio.run(run()) == 6
     assert gate.trips == [[1], [2, 3]]
@@ -199,7 +204,7 @@ def test_what_waits_is_done_before_the_end_and_the_threads_end(gate: Gate) -> No
 
     assert asyncio.run(run()) == [2, 4, 6]
     for thread in threading.enumerate():
-        if thread.name.startswith("stepwell-test"):
+        if thread.name.startswith(f"stepwell-{gate.name}"):
             thread.join(30)
             assert not thread.is_alive()
 
