@@ -191,8 +191,9 @@ def test_no_more_go_abreast_than_may(gate: Gate, monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_waits_is_done_before_the_end_and_the_threads_end(gate: Gate) -> None:
+    trips = gate.trips_of(1)  # held until the end: what nobody holds any more ends its threads by itself
+
     async def run() -> list[int]:
-        trips = gate.trips_of(1)
         tasks = [asyncio.create_task(trips.ask(item)) for item in (1, 2)]
         await gate.in_trip()
         gate.let.release(10)
