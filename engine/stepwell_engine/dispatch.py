@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import orjson
 from redis import Redis
 from redis.exceptions import RedisError
-from stepwell_store.batches import Handing
+from stepwell_store.batches import Entry, Handing
 from stepwell_store.errors import StoreUnavailable
 
 JOB_FUNCTION = "stepwell_activities.job.run_attempt"
@@ -23,6 +23,10 @@ GRACE_SECONDS = 60
 """RQ's own limit lies this far behind the activity's, so that it never strikes first."""
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
+
+
+Ended = tuple[bytes, bytes]
+"""A job that has ended in a worker's hands: its id, and the list that is those hands."""
 
 
 class QueueUnavailable(StoreUnavailable):
@@ -70,11 +74,15 @@ class RqDispatcher:
 
     def enqueue(self, jobs: Sequence[Job]) -> None:
         for start in range(0, len(jobs), 1_000):
-            self._call(self._enqueue, ["", *self._arguments(jobs[start : start + 1_000])])
+            self._call(self._enqueue, ["", *self._arguments(jobs[start : start + 1_000], ())])
 
-    def handing(self, jobs: Sequence[Job]) -> Handing | None:
-        """The same as `enqueue`, for the store to run with a commit: where RQ's Redis is the store's own server."""
-        return Handing(self._enqueue_text, self._arguments(jobs)) if len(jobs) <= 1_000 else None
+    def handing(self, jobs: Sequence[Job], ended: Sequence[Ended]) -> Handing | None:
+        """The same as `enqueue`, for the store to run with a commit: where RQ's Redis is the store's own server.
+
+        Jobs that have `ended` in a worker's hands are forgotten with it.
+        """
+        few = len(jobs) <= 1_000 and len(ended) <= 1_000
+        return Handing(self._enqueue_text, self._arguments(jobs, ended)) if few else None
 
     def queued(self, jobs: Sequence[Job]) -> set[str]:
         arguments: list[Any] = []
@@ -82,8 +90,10 @@ class RqDispatcher:
             arguments += [job.token, f"{self._namespace}-{job.queue}"]
         return {token.decode() for token in self._call(self._queued, arguments)} if jobs else set()
 
-    def _arguments(self, jobs: Sequence[Job]) -> list[Any]:
-        arguments: list[Any] = [rq_time(datetime.now(UTC))]
+    def _arguments(self, jobs: Sequence[Job], ended: Sequence[Ended]) -> list[Any]:
+        arguments: list[Any] = [rq_time(datetime.now(UTC)), len(ended)]
+        for job_id, hands in ended:
+            arguments += (hands, job_id)
         for job in jobs:
             arguments += self._fields(job)
         return arguments
@@ -119,6 +129,12 @@ class RqDispatcher:
 def rq_time(moment: datetime) -> str:
     """As RQ writes it (`rq.utils.utcformat`), without the 20 us that `strftime` takes."""
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def ended_in_hand(entries: Sequence[Entry]) -> list[Ended]:
+    """The jobs that still lie in their workers' hands, though their results are among these inbox entries (0015)."""
+    told = [entry.fields[b"h"] for entry in entries if b"h" in entry.fields]
+    return [(job_id, hands) for job_id, _, hands in [value.partition(b" ") for value in told]]
 
 
 def jobs_of(partition: int, commands: list[dict[str, Any]]) -> list[Job]:

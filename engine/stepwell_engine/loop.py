@@ -19,7 +19,7 @@ from stepwell_store.lane import Pending
 from stepwell_store.protocol import Store
 
 from stepwell_engine.catalog import Catalog
-from stepwell_engine.dispatch import Dispatcher, Job, jobs_of
+from stepwell_engine.dispatch import Dispatcher, Ended, Job, ended_in_hand, jobs_of
 from stepwell_engine.intake import USUAL_PACE, Intake, Pace
 from stepwell_engine.outgoing import Outgoing
 from stepwell_engine.partition import Partition
@@ -52,8 +52,8 @@ class Decided:
 class Engine:
     """One engine process's work. `step` is one round; the caller repeats it (`run`) or drives it (simulation).
 
-    `handing` makes the request that hands jobs out on the store's own server, within the commit; None where RQ's
-    Redis is another.
+    `handing` makes the request that hands jobs out on the store's own server, within the commit, and forgets those that
+    have ended in a worker's hands; None where RQ's Redis is another.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Engine:
         retention_days: float = 8,
         now_ms: Callable[[], int] = clock_ms,
         entropy: Callable[[int], bytes] = os.urandom,
-        handing: Callable[[Sequence[Job]], Handing | None] | None = None,
+        handing: Callable[[Sequence[Job], Sequence[Ended]], Handing | None] | None = None,
         cache_bytes: int = CACHE_BYTES,
         pace: Pace = USUAL_PACE,
     ) -> None:
@@ -254,8 +254,10 @@ class Engine:
             work.claims = self._sweeper.claims(partition, work.timers)
             commit, batch = partition.decide(work, found, now_ms)
             self._sweeper.postpone(partition.number, commit)
-            if self._handing is not None and batch.outbox:
-                commit.handing = self._handing(jobs_of(partition.number, batch.outbox))
+            ended = ended_in_hand(work.inbox)
+            commit.told = bool(ended)
+            if self._handing is not None and (batch.outbox or ended):
+                commit.handing = self._handing(jobs_of(partition.number, batch.outbox), ended)
             partition.expect_timers(commit)  # known before it is taken on: no later event may go before them
             decided.append(Decided(partition, commit, batch))
         # Half is packed while the store may still be busy with the batch before, half while it answers `_load`.

@@ -112,7 +112,8 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Handing:
-    """How a commit's jobs reach a queue on the same server, in the same act: a script that is run right behind it.
+    """How a commit's jobs reach a queue on the same server, in the same act: a script that is run right behind it. It
+    also forgets the jobs whose results the commit applies.
 
     KEYS[1] is the partition's meta hash, ARGV[1] the commit's token, then `arguments`. The script must do nothing
     and answer -1 where the hash's field `token` is another: then the commit was not applied.
@@ -173,6 +174,8 @@ class Commit:
     """(channel, message): published after the rest; nothing depends on their arrival."""
     handing: Handing | None = None
     """Handing out of `outbox`; a store that cannot run it leaves it to the engine."""
+    told: bool = False
+    """Whether inbox entries of this batch are in the server's memory only (docs/decisions/0015)."""
 
     def __init__(
         self,
@@ -205,13 +208,12 @@ class Commit:
         counters: dict[str, int] | None = None,
         replies: list[tuple[str, bytes]] | None = None,
         handing: Handing | None = None,
+        told: bool = False,
     ) -> None:
         self.partition, self.epoch, self.revision = partition, epoch, revision
         self.token = token
         self.time_ms = time_ms
-        self.inbox = inbox
-        self.door = door
-        self.dispatched = dispatched
+        self.inbox, self.door, self.dispatched = inbox, door, dispatched
         self.removed = {} if removed is None else removed
         self.instances = {} if instances is None else instances
         self.history = {} if history is None else history
@@ -233,6 +235,7 @@ class Commit:
         self.counters = {} if counters is None else counters
         self.replies = [] if replies is None else replies
         self.handing = handing
+        self.told = told
 
 
 @dataclass(slots=True, init=False)

@@ -250,7 +250,7 @@ def test_a_batch_that_is_too_large_for_one_argument_goes_in_pieces(
     owner = own(store)
     instances = {f"i{number}": instance_json(f"i{number}") for number in range(50)}
     instances["large"] = random.Random(1).randbytes(2_000)  # and a piece that is larger by itself
-    pieces = pack_commit(owner.batch(instances=instances), Keys("s", 4))[12:]
+    pieces = pack_commit(owner.batch(instances=instances), Keys("s", 4))[13:]
     assert len(pieces) > 10
     assert [value for piece in pieces for value in unpackb(piece, raw=True)][1:3] == [102, b"i0"]
     history = {id: [b"1" * number, b"2"] for number, id in enumerate(instances)}
@@ -283,7 +283,7 @@ def test_lengths_are_numbers_and_all_else_strings() -> None:
         deadlines={"t": large},
         counters={"c": large},
     )  # fmt: skip
-    [packed] = pack_commit(commit, Keys("s", 4))[12:]
+    [packed] = pack_commit(commit, Keys("s", 4))[13:]
     values = unpackb(packed, raw=True)
     assert values.count(b"%d" % large) == 9
     assert {value for value in values if isinstance(value, int)} <= {0, 1, 2}

@@ -1,8 +1,10 @@
--- Create RQ jobs and push them to their queues; a job that exists already is left alone.
+-- Forget jobs that have ended in a worker's hands; create RQ jobs and push them to their queues. A job that exists
+-- already is left alone.
 -- Runs on RQ's Redis (RQ does not work on Redis Cluster, so the keys need no common slot).
 -- Right behind a commit on the same server: only if that commit was applied.
 -- KEYS: none, or the meta hash of the commit's partition
--- ARGV: the commit's token (any text without KEYS), now (RQ's timestamp text), then per job: id, queue, data, timeout in
+-- ARGV: the commit's token (any text without KEYS), now (RQ's timestamp text), the number of ended jobs, then (hands, id)
+--       of each (0015: what the commit applied was told from there); then per job: id, queue, data, timeout in
 --       seconds, description, front ("1" or "0"), partition (a field of ours: so our worker can claim as it takes)
 -- Returns the number of jobs created, or -1 when the commit was not applied.
 if KEYS[1] and redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
@@ -10,7 +12,12 @@ if KEYS[1] and redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
 end
 local now = ARGV[2]
 local created = 0
-for i = 3, #ARGV, 7 do
+local ended = tonumber(ARGV[3])
+for i = 4, 2 + 2 * ended, 2 do
+  redis.pcall('LREM', ARGV[i], 1, ARGV[i + 1])
+  redis.call('DEL', 'rq:job:' .. ARGV[i + 1])
+end
+for i = 4 + 2 * ended, #ARGV, 7 do
   local id, queue = ARGV[i], ARGV[i + 1]
   local job = 'rq:job:' .. id
   if redis.call('EXISTS', job) == 0 then

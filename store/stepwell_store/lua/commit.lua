@@ -16,7 +16,8 @@
 --           6 inbox position, 7 smallest inbox position that stays ("" = all stay), 8 door position,
 --           9 dispatched ("" = as before), 10 smallest outbox position that stays,
 --           11 dedupe bucket, 12 smallest ledger position that stays,
---           13... one array in MessagePack, in as many pieces as it takes: values in one argument cost the server a
+--           13 "1" where inbox entries were told and not written (0015), else "",
+--           14... one array in MessagePack, in as many pieces as it takes: values in one argument cost the server a
 --           sixth to a quarter less than as many arguments (0008). It holds sections in the order of the calls
 --           below. A list is its length and its values; a group list is the number of groups, and per group its
 --           name and a list.
@@ -58,8 +59,8 @@ if (known[1] or '0') ~= ARGV[2] or (known[2] or '0') ~= ARGV[3] then
 end
 
 local at = 1
-local values = cmsgpack.unpack(ARGV[13])
-for piece = 14, #ARGV do
+local values = cmsgpack.unpack(ARGV[14])
+for piece = 15, #ARGV do
   for _, one in ipairs(cmsgpack.unpack(ARGV[piece])) do
     values[#values + 1] = one
   end
@@ -164,6 +165,11 @@ end
 -- positions
 if ARGV[7] ~= '' then
   call('XTRIM', prefix .. 'inbox', 'MINID', ARGV[7])
+end
+if ARGV[13] ~= '' then
+  -- The append-only file and replicas have never seen these entries: without this, a server whose clock went back could
+  -- give their positions again after a restart. Refused where later entries are there; those are written.
+  redis.pcall('XSETID', prefix .. 'inbox', ARGV[6])
 end
 if ARGV[9] ~= '' then
   call('XTRIM', prefix .. 'outbox', 'MINID', ARGV[10])
