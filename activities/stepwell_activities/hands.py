@@ -1,8 +1,9 @@
 """Jobs that the server itself lays into an idle worker's hands, in the very commit that makes them.
 
 `rq:stepwell:hands:<queue>:<worker>` is the worker's private front of the queue: a job there is still queued, and
-nothing of it is written until its short body has ended; then one script claims, reports and forgets. Whoever finds a
-job in hands for too long may put it back: a result whose job is not in hand any more does not count.
+nothing of it is written until its short body has ended; then one script claims and reports, where it can without
+waiting for the disk (docs/decisions/0015). Whoever finds a job in hands for too long may put it back: a result whose
+job is not in hand any more does not count.
 """
 
 import hashlib
@@ -127,7 +128,10 @@ class Hands:
             return bool(self._claim(keys=keys + self._partition_keys(partition)[:3], args=arguments))
 
     def finish(self, queue: str, id: str, outcome: Outcome) -> tuple[bool, bool]:
-        """Claim, report, forget. Whether the result counted, and whether a queue of ours has more."""
+        """Claim and report; the job is forgotten then, or with the commit that applies the result.
+
+        Whether the result counted, and whether a queue of ours has more.
+        """
         keys = [self.key(queue), TAKEN_KEY.format(queue=queue)]
         keys += [*self._partition_keys(outcome.attempt.partition), *self._queue_keys]
         worker = self._claiming.worker
@@ -177,7 +181,7 @@ class Hands:
 
     def _partition_keys(self, partition: int) -> list[str]:
         prefix = self._claiming.prefixes[partition]
-        return [prefix + name for name in ("attempts", "claims", "deadlines", "inbox")]
+        return [prefix + name for name in ("attempts", "claims", "deadlines", "inbox", "lease")]
 
 
 class Hand:
@@ -194,7 +198,7 @@ class Hand:
         self._lock = threading.Lock()
         self._state = "in hand"
         self.more = False
-        """Whether the queues had more when the result was written."""
+        """Whether the queues had more when the result was reported."""
 
     @property
     def is_claimed(self) -> bool:
@@ -210,7 +214,7 @@ class Hand:
             return self._state == "claimed"
 
     def finish(self, outcome: Outcome) -> bool:
-        """Write the result of a job that is still in hand. False where it was claimed and is to be reported so.
+        """Report the result of a job that is still in hand. False where it was claimed and is to be reported so.
 
         A result that has been put off too long is dropped: the job went back, and is done again or not wanted.
         """

@@ -131,10 +131,10 @@ def rq_time(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
-def ended_in_hand(entries: Sequence[Entry]) -> list[Ended]:
-    """The jobs that still lie in their workers' hands, though their results are among these inbox entries (0015)."""
-    told = [entry.fields[b"h"] for entry in entries if b"h" in entry.fields]
-    return [(job_id, hands) for job_id, _, hands in [value.partition(b" ") for value in told]]
+def ended_job(told: Entry) -> Ended:
+    """The job of a result that was told from its worker's hands (0015), where it still lies."""
+    job_id, _, hands = told.fields[b"h"].partition(b" ")
+    return job_id, hands
 
 
 def jobs_of(partition: int, commands: list[dict[str, Any]]) -> list[Job]:

@@ -19,7 +19,7 @@ from stepwell_store.lane import Pending
 from stepwell_store.protocol import Store
 
 from stepwell_engine.catalog import Catalog
-from stepwell_engine.dispatch import Dispatcher, Ended, Job, ended_in_hand, jobs_of
+from stepwell_engine.dispatch import Dispatcher, Ended, Job, ended_job, jobs_of
 from stepwell_engine.intake import USUAL_PACE, Intake, Pace
 from stepwell_engine.outgoing import Outgoing
 from stepwell_engine.partition import Partition
@@ -254,9 +254,11 @@ class Engine:
             work.claims = self._sweeper.claims(partition, work.timers)
             commit, batch = partition.decide(work, found, now_ms)
             self._sweeper.postpone(partition.number, commit)
-            ended = ended_in_hand(work.inbox)
-            commit.told = bool(ended)
-            if self._handing is not None and (batch.outbox or ended):
+            told = [entry for entry in work.inbox if b"h" in entry.fields]
+            if told:
+                commit.unwritten = told[0].id
+            if self._handing is not None and (batch.outbox or told):
+                ended = [ended_job(entry) for entry in told]
                 commit.handing = self._handing(jobs_of(partition.number, batch.outbox), ended)
             partition.expect_timers(commit)  # known before it is taken on: no later event may go before them
             decided.append(Decided(partition, commit, batch))

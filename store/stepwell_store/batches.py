@@ -174,8 +174,9 @@ class Commit:
     """(channel, message): published after the rest; nothing depends on their arrival."""
     handing: Handing | None = None
     """Handing out of `outbox`; a store that cannot run it leaves it to the engine."""
-    told: bool = False
-    """Whether inbox entries of this batch are in the server's memory only (docs/decisions/0015)."""
+    unwritten: str | None = None
+    """The inbox entry of this batch that was told and not written (docs/decisions/0015). Where the store has forgotten
+    it, the commit is stale."""
 
     def __init__(
         self,
@@ -208,7 +209,7 @@ class Commit:
         counters: dict[str, int] | None = None,
         replies: list[tuple[str, bytes]] | None = None,
         handing: Handing | None = None,
-        told: bool = False,
+        unwritten: str | None = None,
     ) -> None:
         self.partition, self.epoch, self.revision = partition, epoch, revision
         self.token = token
@@ -235,7 +236,7 @@ class Commit:
         self.counters = {} if counters is None else counters
         self.replies = [] if replies is None else replies
         self.handing = handing
-        self.told = told
+        self.unwritten = unwritten
 
 
 @dataclass(slots=True, init=False)

@@ -76,6 +76,8 @@ def apply_commit(partition: MemoryPartition, commit: Commit, now_ms: int) -> Com
         return partition.result
     if (commit.epoch, commit.revision) != (partition.epoch, partition.revision):
         return CommitResult("stale")
+    if commit.unwritten is not None and partition.inbox.get(commit.unwritten) is None:
+        return CommitResult("stale")
     _move_positions(partition, commit)
     _write_instances(partition, commit)
     _write_devices(partition, commit)

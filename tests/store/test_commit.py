@@ -10,9 +10,10 @@ from stepwell_store import commit_packing
 from stepwell_store.batches import START, Commit
 from stepwell_store.commit_packing import pack_commit
 from stepwell_store.keys import Keys
+from stepwell_store.positions import parse_position
 from stepwell_store.protocol import Store
 from stepwell_store.redis_store import RedisStore
-from store_batches import DAY, NOW, instance_json, own, request_start
+from store_batches import DAY, NOW, Owner, instance_json, own, request_start
 
 
 def test_what_was_committed_is_loaded(store: Store) -> None:
@@ -99,6 +100,28 @@ def test_applied_records_leave_the_inbox(store: Store) -> None:
     own(store).commit(inbox=first)
     assert [e.fields[b"r"] for e in store.read(None, {0: START}, 10, None).inboxes[0]] == [b"2"]
     assert store.partition_info(0).inbox_lag == 1
+
+
+def test_a_commit_of_an_unwritten_entry_counts_while_the_store_has_that_entry(store: Store) -> None:
+    told, *rest = store.append_records(0, [b"told", b"behind"])
+    owner = own(store)
+    batch = owner.batch(inbox=told, unwritten=told, counters={"n": 1})
+    assert [result.status for result in store.commit([batch])] == ["committed"]
+    assert [result.status for result in store.commit([batch])] == ["committed"], (
+        "a repeat: its reply was lost"
+    )
+    assert [entry.id for entry in store.read(None, {0: told}, 10, None).inboxes.get(0, [])] == rest
+    again = Owner(store, 0, owner.epoch, owner.revision + 1, told, owner.door)
+    late = again.batch(inbox=told, unwritten=told, counters={"n": 1})
+    assert [result.status for result in store.commit([late])] == ["stale"]
+    assert store.partition_info(0).counters == {"n": 1}
+
+
+def test_a_commit_of_an_unwritten_entry_leaves_the_inbox_as_it_is_in_memory(redis_store: RedisStore) -> None:
+    [told] = redis_store.append_records(0, [b"told"])
+    own(redis_store).commit(inbox=told, unwritten=told)
+    assert redis_store.read(None, {0: START}, 10, None).inboxes == {}
+    assert parse_position(redis_store.append_records(0, [b"next"])[0]) > parse_position(told)
 
 
 def test_dispatched_commands_leave_the_outbox(store: Store) -> None:

@@ -8,7 +8,7 @@
 -- Returns {suspended 0|1, {queue, id, data, claim}...}; queues are counted from 1. `claim` is the attempt's payload, "-"
 -- where it is not wanted or held by another (as claim.lua has it), "" where it was not claimed here.
 -- A job whose hash is gone was cancelled: its id is dropped. What is taken stays in the hash until it is finished,
--- so that what a killed worker held can be put back.
+-- so that what a killed worker held can be put back. What is in hand and told (hand_finish.lua) stays there, in its order.
 local finished = tonumber(ARGV[8])
 for i = 0, finished - 1 do
   local queue, id = tonumber(ARGV[9 + 2 * i]), ARGV[10 + 2 * i]
@@ -43,16 +43,23 @@ local function claim(prefix, token)
   return payload
 end
 
-local function claimed(id, partition)
+local function prefix_of(partition)
   local number = tonumber(partition or '') or -1
-  local prefix = number >= 0 and ARGV[claiming] and ARGV[claiming + 3 + number]
-  return prefix and claim(prefix, id) or ''
+  return number >= 0 and ARGV[claiming] and ARGV[claiming + 3 + number]
+end
+
+-- Whether its result is told and not applied (hand_finish.lua): the commit that applies it forgets the job.
+local function is_told(id, prefix)
+  local held = prefix and redis.call('HGET', prefix .. 'claims', id)
+  local reported, holder = string.match(held or '', '^%d+ %d+ (%S+) (.*)$')
+  return holder and holder == ARGV[claiming] and reported ~= '-'
 end
 
 local suspended = redis.call('EXISTS', KEYS[1])
 local reply, first = {suspended}, nil
 local wanted = tonumber(ARGV[1])
 local queues = (#KEYS - 2) / 3
+local told = {}
 if suspended == 0 then
   for queue = 1, queues do
     local list, taken, hands = KEYS[3 * queue], KEYS[1 + 3 * queue], KEYS[2 + 3 * queue]
@@ -66,11 +73,13 @@ if suspended == 0 then
       if not id then break end
       local job = 'rq:job:' .. id
       local known = redis.call('HMGET', job, 'data', 'partition')
-      local data = known[1]
-      if data then
+      local data, prefix = known[1], prefix_of(known[2])
+      if data and source == hands and is_told(id, prefix) then
+        told[#told + 1] = {hands, id}
+      elseif data then
         redis.call('HSET', job, 'status', 'started', 'worker_name', ARGV[2], 'started_at', ARGV[3])
         redis.call('HSET', taken, id, ARGV[2])
-        reply[#reply + 1] = {queue, id, data, claimed(id, known[2])}
+        reply[#reply + 1] = {queue, id, data, prefix and claim(prefix, id) or ''}
         first = first or id
       elseif redis.call('EXISTS', job) == 1 then
         redis.call('HSET', taken, id, ARGV[2])
@@ -78,6 +87,9 @@ if suspended == 0 then
       end
     end
   end
+end
+for i = #told, 1, -1 do
+  redis.call('LPUSH', told[i][1], told[i][2])
 end
 for queue = 1, suspended == 1 and queues or 0 do
   while redis.call('LMOVE', KEYS[2 + 3 * queue], KEYS[3 * queue], 'RIGHT', 'LEFT') do end

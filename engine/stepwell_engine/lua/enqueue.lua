@@ -1,5 +1,5 @@
--- Forget jobs that have ended in a worker's hands; create RQ jobs and push them to their queues. A job that exists
--- already is left alone.
+-- Create RQ jobs and push them to their queues; a job that exists already is left alone. Then forget jobs that have ended
+-- in a worker's hands: a full memory refuses the first write of a script, so that one comes first which it must refuse.
 -- Runs on RQ's Redis (RQ does not work on Redis Cluster, so the keys need no common slot).
 -- Right behind a commit on the same server: only if that commit was applied.
 -- KEYS: none, or the meta hash of the commit's partition
@@ -12,12 +12,8 @@ if KEYS[1] and redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
 end
 local now = ARGV[2]
 local created = 0
-local ended = tonumber(ARGV[3])
-for i = 4, 2 + 2 * ended, 2 do
-  redis.pcall('LREM', ARGV[i], 1, ARGV[i + 1])
-  redis.call('DEL', 'rq:job:' .. ARGV[i + 1])
-end
-for i = 4 + 2 * ended, #ARGV, 7 do
+local first_job = 4 + 2 * tonumber(ARGV[3])
+for i = first_job, #ARGV, 7 do
   local id, queue = ARGV[i], ARGV[i + 1]
   local job = 'rq:job:' .. id
   if redis.call('EXISTS', job) == 0 then
@@ -32,5 +28,9 @@ for i = 4 + 2 * ended, #ARGV, 7 do
     end
     created = created + 1
   end
+end
+for i = 4, first_job - 1, 2 do
+  redis.call('LREM', ARGV[i], 1, ARGV[i + 1])
+  redis.call('DEL', 'rq:job:' .. ARGV[i + 1])
 end
 return created

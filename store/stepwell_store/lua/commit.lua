@@ -2,6 +2,8 @@
 --
 -- This is the one place where a partition changes by its owner's hand, so this is where the guarantees live:
 --   * the fence: epoch and revision must be those the owner last saw, or nothing is written ("stale");
+--     Nor is anything applied of an entry that this server has never had, or forgot when it was started again: its
+--     position may be given to another;
 --   * the repeat: a commit whose reply was lost is sent again with the same token, and is answered as the first
 --     time. Only the last commit can be repeated, since an owner sends the next one after it has the answer;
 --   * wholeness: what can fail (the fence, a key of the partition that is of another type) is checked before the
@@ -16,7 +18,7 @@
 --           6 inbox position, 7 smallest inbox position that stays ("" = all stay), 8 door position,
 --           9 dispatched ("" = as before), 10 smallest outbox position that stays,
 --           11 dedupe bucket, 12 smallest ledger position that stays,
---           13 "1" where inbox entries were told and not written (0015), else "",
+--           13 position of the inbox entry that the server has in memory only (0015), else "",
 --           14... one array in MessagePack, in as many pieces as it takes: values in one argument cost the server a
 --           sixth to a quarter less than as many arguments (0008). It holds sections in the order of the calls
 --           below. A list is its length and its values; a group list is the number of groups, and per group its
@@ -55,6 +57,9 @@ if known[3] == ARGV[5] then
   return answer(known[5], known[6])
 end
 if (known[1] or '0') ~= ARGV[2] or (known[2] or '0') ~= ARGV[3] then
+  return {'stale'}
+end
+if ARGV[13] ~= '' and #call('XRANGE', prefix .. 'inbox', ARGV[13], ARGV[13]) == 0 then
   return {'stale'}
 end
 
@@ -166,10 +171,10 @@ end
 if ARGV[7] ~= '' then
   call('XTRIM', prefix .. 'inbox', 'MINID', ARGV[7])
 end
-if ARGV[13] ~= '' then
-  -- The append-only file and replicas have never seen these entries: without this, a server whose clock went back could
-  -- give their positions again after a restart. Refused where later entries are there; those are written.
-  redis.pcall('XSETID', prefix .. 'inbox', ARGV[6])
+if ARGV[13] ~= '' and call('XLEN', prefix .. 'inbox') == 0 then
+  -- What is on the disk has never seen this position: without that it could be given again after a restart, if the clock
+  -- has gone back. Later entries are on the disk with theirs.
+  call('XSETID', prefix .. 'inbox', ARGV[6])
 end
 if ARGV[9] ~= '' then
   call('XTRIM', prefix .. 'outbox', 'MINID', ARGV[10])
