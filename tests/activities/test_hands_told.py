@@ -1,44 +1,27 @@
 """Results that are told and not written: what reaches the disk when, and what a server finds that died in between."""
 
-import os
-import signal
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
-from activities.hands_bench import Bench, number, worker_of
+from activities.hands_bench import Bench, worker_of
+from activities.told_results import (
+    accept_before,
+    apply,
+    bytes_written,
+    kill_and_start,
+    open_bench,
+    outcome_of,
+)
 from activity_world import new_token, offer, reported
-from end_to_end.process import wait_until
 from redis import Redis
-from stepwell_activities.attempt import Outcome, now_ms, parse_attempt
+from redis.exceptions import NoPermissionError
+from stepwell_activities.attempt import now_ms, parse_attempt
 from stepwell_activities.claiming import claiming_of
 from stepwell_activities.decorator import activity
-from stepwell_activities.hands import Shown
-from stepwell_activities.registry import publish as publish_activities
 from stepwell_activities.taking import NOT_WANTED, Finished, Taker
-from stepwell_activities.watching import QueueWatcher
-from stepwell_engine.catalog import publish
-from stepwell_engine.dispatch import ended_job
-from stepwell_engine.loop import Engine
 from stepwell_store.batches import START, Commit
 from stepwell_store.embedded import EmbeddedServer
-from stepwell_store.errors import StoreUnavailable
-from stepwell_store.open import open_redis
-from stepwell_store.positions import parse_position
-from stepwell_store.protocol import Store
-from stepwell_store.redis_lane import RedisLane
-from stepwell_store.redis_store import RedisStore
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path, "fsync")
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -50,46 +33,6 @@ def written(server: EmbeddedServer, namespace: str) -> Iterator[Bench]:
     yield bench
     bench.store.close()
     bench.close()
-
-
-def open_bench(server: EmbeddedServer, namespace: str) -> Bench:
-    return Bench(
-        RedisStore(open_redis(server.url), namespace, partitions=4), open_redis(server.url), namespace
-    )
-
-
-def outcome_of(shown: Shown, output: bytes = b"7") -> Outcome:
-    return Outcome(parse_attempt(shown.payload), now_ms(), output=output)
-
-
-def bytes_written(connection: Redis) -> int:
-    found: Any = connection.info("persistence")
-    return int(found["aof_current_size"])
-
-
-def apply(bench: Bench, *ended_attempts: str, forgets: bool = True) -> str:
-    """As the engine does: everything in the inbox in one commit, which ends these attempts. Its last position."""
-    store: Store = bench.store
-    owner = store.acquire(0, "test", 60_000)
-    assert owner is not None
-    entries = store.read(None, {0: START}, 1_000, None).inboxes[0]
-    told = [entry for entry in entries if b"h" in entry.fields]
-    change = Commit(0, owner.epoch, owner.revision, new_token(), 1, entries[-1].id, START)
-    change.unwritten = told[0].id if told else None
-    change.attempts = dict.fromkeys(ended_attempts)
-    change.handing = bench.dispatcher.handing([], [ended_job(entry) for entry in told]) if forgets else None
-    [result] = store.lane().commit([change]).wait()
-    assert result.status == "committed"
-    assert result.is_handed or not told or not forgets
-    return entries[-1].id
-
-
-def kill_and_start(server: EmbeddedServer) -> None:
-    pid = server.pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    server.start()
-    assert server.pid != pid
 
 
 def test_a_told_result_waits_for_no_disk_and_its_job_stays_in_hand_until_the_commit(written: Bench) -> None:
@@ -188,6 +131,29 @@ def test_a_result_is_written_where_a_replica_follows(written: Bench) -> None:
     replica.disconnect()
     assert bytes_written(written.connection) > before
     assert not written.connection.exists(f"rq:job:{token}")
+
+
+def test_a_result_is_written_where_nobody_may_ask_for_replicas(
+    server: EmbeddedServer, written: Bench
+) -> None:
+    written.connection.acl_setuser(
+        "limited", enabled=True, passwords=["+word"], categories=["+@all"], commands=["-info"], keys=["*"]
+    )
+    socket_path = written.connection.connection_pool.connection_kwargs["path"]
+    limited = Bench(
+        written.store,
+        Redis(unix_socket_path=socket_path, username="limited", password="word", protocol=2),
+        written.namespace,
+    )
+    with pytest.raises(NoPermissionError):
+        limited.connection.info("replication")
+    hands = limited.hands("one")
+    token, shown, hand = limited.laid_in(hands)
+    before = bytes_written(written.connection)
+    assert hand.finish(outcome_of(shown)) is True
+    assert bytes_written(written.connection) > before
+    assert [entry["record"]["token"] for entry in reported(written.store)] == [token]
+    limited.close()
 
 
 def test_a_result_is_told_where_the_attempt_is_ours_already(written: Bench) -> None:
@@ -292,15 +258,6 @@ def test_nothing_is_applied_of_a_result_that_the_server_has_forgotten(
     assert accepted.fields == {b"r": b'{"op":"accepted"}'}
 
 
-def accept_before(bench: Bench, position: str, record: bytes, partition: int = 0) -> None:
-    """As a server appends whose clock is behind."""
-    inbox = f"{{{bench.namespace}:{partition}}}:inbox"
-    found: Any = bench.connection.xinfo_stream(inbox)
-    milliseconds, _, number = found["last-generated-id"].decode().partition("-")
-    given: Any = bench.connection.xadd(inbox, {"r": record}, id=f"{milliseconds}-{int(number) + 1}")
-    assert parse_position(given.decode()) < parse_position(position)
-
-
 def test_a_turn_leaves_what_is_told_in_hand_and_takes_what_lies_behind_it(
     server: EmbeddedServer, written: Bench
 ) -> None:
@@ -376,120 +333,3 @@ def test_a_result_that_is_told_and_never_applied_is_nobodys_to_do_again_while_th
     assert numbers == []
     assert len(reported(written.store)) == 1
     assert not written.connection.exists(f"rq:job:{token}")
-
-
-WORKFLOW = """
-id: two
-version: 1.0.0
-startAt: A
-states:
-  A: {type: task, activity: number, input: {n: 1}, resultPath: null, next: B}
-  B: {type: task, activity: number, input: {n: 2}, end: true}
-"""
-
-
-class Followed:
-    """An engine that a test leads step by step, and two workflows of one partition."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.store = bench, bench.store
-        self.hands = bench.hands("one")
-        self.engine = Engine(bench.store, bench.dispatcher, "engine", handing=bench.dispatcher.handing)
-        publish_activities(bench.runtimes[-1].runner.registry, bench.store)
-        assert publish(bench.store, WORKFLOW, now_ms=0).problems == []
-
-    def record(self, key: str) -> bytes:
-        """What asks for a workflow in partition 0."""
-        about = {"instance": f"two~{key}~0", "definition": "two", "version": None}
-        return orjson.dumps({"op": "start", **about, "input": {}})
-
-    def status(self, key: str) -> str | None:
-        stored = self.store.instance(0, f"two~{key}~0")
-        return None if stored is None else orjson.loads(stored)["status"]
-
-    def next_in_hand(self, watcher: QueueWatcher) -> Shown:
-        found: list[Shown] = []
-
-        def is_shown() -> bool:
-            self.engine.step(1)
-            found.extend(filter(None, [watcher.wait(0.001)]))
-            return bool(found)
-
-        wait_until(is_shown, 30, "a job is in hand")
-        return found[0]
-
-    def forgets(self) -> bool:
-        """One more round of the engine; whether nothing is in hand any more."""
-        self.engine.step(1)
-        return not self.bench.in_hand(self.hands)
-
-
-def last_given(bench: Bench, partition: int = 0) -> str:
-    found: Any = bench.connection.xinfo_stream(f"{{{bench.namespace}:{partition}}}:inbox")
-    return str(found["last-generated-id"].decode())
-
-
-def test_the_engine_applies_what_is_told_and_forgets_the_job_in_the_same_commit(
-    server: EmbeddedServer, namespace: str
-) -> None:
-    bench = open_bench(server, namespace)
-    followed = Followed(bench)
-    bench.store.append_records(0, [followed.record("x")])
-    told: list[str] = []
-    with QueueWatcher(bench.connection, [bench.queue], followed.hands) as watcher:
-        for number in (1, 2):
-            shown = followed.next_in_hand(watcher)
-            assert shown.hand is not None
-            assert parse_attempt(shown.payload).input == {"n": number}
-            before = bytes_written(bench.connection)
-            assert shown.hand.finish(outcome_of(shown, b"%d" % number)) is True
-            assert bytes_written(bench.connection) == before
-            assert bench.in_hand(followed.hands) == [shown.id]
-            told.append(shown.id)
-            wait_until(followed.forgets, 30, "the job is forgotten")
-            assert not bench.connection.exists(*(f"rq:job:{token}" for token in told))
-    assert followed.status("x") == "succeeded"
-    before_it = last_given(bench)
-    kill_and_start(server)
-    assert followed.status("x") == "succeeded"
-    assert last_given(bench) == before_it
-    bench.store.close()
-    bench.close()
-
-
-def test_what_is_accepted_while_the_engine_repeats_its_commit_to_a_server_that_has_forgotten_the_result_is_applied(
-    server: EmbeddedServer, namespace: str, monkeypatch: pytest.MonkeyPatch, signals: None
-) -> None:
-    bench = open_bench(server, namespace)
-    followed = Followed(bench)
-    bench.store.append_records(0, [followed.record("x")])
-    with QueueWatcher(bench.connection, [bench.queue], followed.hands) as watcher:
-        shown = followed.next_in_hand(watcher)
-    assert shown.hand is not None
-    followed.engine.step(1)
-    assert shown.hand.finish(outcome_of(shown)) is True
-    [told] = bench.store.read(None, {0: START}, 10, None).inboxes[0]
-    commit = RedisLane.commit
-    sent: list[Any] = []
-
-    def killed_before(lane: RedisLane, commits: Any) -> Any:
-        if not sent:
-            kill_and_start(server)
-            accept_before(bench, told.id, followed.record("y"))
-        sent.append(commits)
-        return commit(lane, commits)
-
-    monkeypatch.setattr(RedisLane, "commit", killed_before)
-    worker = worker_of(bench, number)
-
-    def both_succeed() -> bool:
-        with suppress(StoreUnavailable):
-            followed.engine.step(1)
-        followed.hands.put_back()
-        worker.work(burst=True)
-        return (followed.status("x"), followed.status("y")) == ("succeeded", "succeeded")
-
-    wait_until(both_succeed, 30, "both workflows succeed")
-    assert [one.unwritten for one in sent[0]] == [told.id]
-    bench.store.close()
-    bench.close()

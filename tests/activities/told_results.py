@@ -1,0 +1,67 @@
+"""What tests of told results share: a server that writes everything to disk, and one who applies as the engine does."""
+
+import os
+import signal
+from typing import Any
+
+from activities.hands_bench import Bench
+from activity_world import new_token
+from redis import Redis
+from stepwell_activities.attempt import Outcome, now_ms, parse_attempt
+from stepwell_activities.hands import Shown
+from stepwell_engine.dispatch import ended_job
+from stepwell_store.batches import START, Commit
+from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.open import open_redis
+from stepwell_store.positions import parse_position
+from stepwell_store.protocol import Store
+from stepwell_store.redis_store import RedisStore
+
+
+def open_bench(server: EmbeddedServer, namespace: str) -> Bench:
+    return Bench(
+        RedisStore(open_redis(server.url), namespace, partitions=4), open_redis(server.url), namespace
+    )
+
+
+def outcome_of(shown: Shown, output: bytes = b"7") -> Outcome:
+    return Outcome(parse_attempt(shown.payload), now_ms(), output=output)
+
+
+def bytes_written(connection: Redis) -> int:
+    found: Any = connection.info("persistence")
+    return int(found["aof_current_size"])
+
+
+def apply(bench: Bench, *ended_attempts: str, forgets: bool = True) -> str:
+    """As the engine does: everything in the inbox in one commit, which ends these attempts. Its last position."""
+    store: Store = bench.store
+    owner = store.acquire(0, "test", 60_000)
+    assert owner is not None
+    entries = store.read(None, {0: START}, 1_000, None).inboxes[0]
+    told = [entry for entry in entries if b"h" in entry.fields]
+    change = Commit(0, owner.epoch, owner.revision, new_token(), 1, entries[-1].id, START)
+    change.unwritten = told[0].id if told else None
+    change.attempts = dict.fromkeys(ended_attempts)
+    change.handing = bench.dispatcher.handing([], [ended_job(entry) for entry in told]) if forgets else None
+    [result] = store.lane().commit([change]).wait()
+    assert result.status == "committed"
+    assert result.is_handed or not told or not forgets
+    return entries[-1].id
+
+
+def kill_and_start(server: EmbeddedServer) -> None:
+    pid = server.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    server.start()
+    assert server.pid != pid
+
+
+def accept_before(bench: Bench, position: str, record: bytes, partition: int = 0) -> None:
+    """As a server appends whose clock is behind."""
+    inbox = f"{{{bench.namespace}:{partition}}}:inbox"
+    found: Any = bench.connection.xinfo_stream(inbox)
+    milliseconds, _, number = found["last-generated-id"].decode().partition("-")
+    given: Any = bench.connection.xadd(inbox, {"r": record}, id=f"{milliseconds}-{int(number) + 1}")
+    assert parse_position(given.decode()) < parse_position(position)
