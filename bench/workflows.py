@@ -3,7 +3,9 @@
     python bench/workflows.py [--count 1000] [--single 200] [--workers 1]
 
 A real engine process and real worker processes on an embedded server with `appendfsync always`. The ratio is to
-stock RQ in the same run: the same number of no-op jobs, three per workflow, through one SimpleWorker.
+stock RQ in the same run: the same number of no-op jobs, three per workflow, through one SimpleWorker; of a workflow
+by itself it is to a durable XADD of one client, one at a time on the same server, of which a workflow must wait for
+five (two of its start, one of each step).
 """
 
 import argparse
@@ -125,6 +127,17 @@ def nothing(n: int = 0) -> int:
     return n
 
 
+def durable_xadd(redis: Redis, count: int = 300) -> float:
+    """Milliseconds until one client has the answer to an XADD of 1,000 bytes, one at a time: the median."""
+    taken: list[float] = []
+    for _ in range(count):
+        started = time.perf_counter()
+        redis.xadd("bench:bare", {"b": bytes(1_000)})
+        taken.append((time.perf_counter() - started) * 1_000)
+    redis.delete("bench:bare")
+    return statistics.median(taken)
+
+
 def stock_rq(redis: Redis, count: int) -> float:
     """No-op jobs per second of one stock SimpleWorker."""
     queue = Queue("stock", connection=redis, serializer=JSONSerializer)
@@ -181,6 +194,7 @@ def main() -> None:
 def measure(store: Store, redis: Redis, options: argparse.Namespace, pids: dict[str, int]) -> None:
     """Print the rates, the latencies and what each process took."""
     rq_rate = stock_rq(redis, 600)
+    bare = durable_xadd(redis)
     before = {name: processor_seconds(pid) for name, pid in pids.items()}
     taken = latencies(store, redis, options.single)
     single = {name: processor_seconds(pid) - before[name] for name, pid in pids.items()}
@@ -192,6 +206,10 @@ def measure(store: Store, redis: Redis, options: argparse.Namespace, pids: dict[
     print(
         f"one at a time             p50 {statistics.median(taken):.1f} ms   "
         f"p99 {sorted(taken)[int(len(taken) * 0.99) - 1]:.1f} ms   least {min(taken):.1f} ms"
+    )
+    single_ratio = statistics.median(taken) / bare
+    print(
+        f"one durable XADD          p50 {bare:.2f} ms   a workflow by itself takes {single_ratio:.1f} of them"
     )
     for what, seconds, count in (
         ("one at a time", single, options.single),
