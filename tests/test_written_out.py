@@ -61,7 +61,7 @@ GIVEN: dict[type[Any], dict[str, Any]] = {
         "consumed": {"lamp": [3]}, "timers": {("run", "s"): 87}, "attempts": {"a": (b"p", 88)}, "deadlines": {"b": 89},
         "seen": {b"k": b"[]"}, "ledger": [b"l"], "outbox": [b"o"], "dead": [b"d"], "unreserved": ["other"],
         "counters": {"consumed": 1}, "replies": [("c", b"r")], "handing": Handing("return 0", ()),
-        "unwritten": "4-0",
+        "unwritten": ("4-0", b"h"),
     },
     CommitResult: {
         "status": "stale", "next_due_ms": 91, "outbox": ["4-0"], "is_handed": True, "set_aside": ["devices"],

@@ -256,7 +256,7 @@ class Engine:
             self._sweeper.postpone(partition.number, commit)
             told = [entry for entry in work.inbox if b"h" in entry.fields]
             if told:
-                commit.unwritten = told[0].id
+                commit.unwritten = told[0].id, told[0].fields[b"h"]
             if self._handing is not None and (batch.outbox or told):
                 ended = [ended_job(entry) for entry in told]
                 commit.handing = self._handing(jobs_of(partition.number, batch.outbox), ended)
@@ -329,6 +329,7 @@ class Engine:
                 continue
             if result.status == "stale":
                 self._lose(one.partition.number)
+                self._leases_at_ms = 0  # perhaps nobody else has it: the store had forgotten what was told
             else:
                 for name in result.set_aside:
                     log.error("%s is not of its type; set aside as corrupt:%s", name, name)

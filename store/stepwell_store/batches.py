@@ -174,9 +174,9 @@ class Commit:
     """(channel, message): published after the rest; nothing depends on their arrival."""
     handing: Handing | None = None
     """Handing out of `outbox`; a store that cannot run it leaves it to the engine."""
-    unwritten: str | None = None
-    """The inbox entry of this batch that was told and not written (docs/decisions/0015). Where the store has forgotten
-    it, the commit is stale."""
+    unwritten: tuple[str, bytes] | None = None
+    """Position and field `h` of the inbox entry of this batch that was told and not written (docs/decisions/0015).
+    Where the store does not have that entry there, the commit is stale."""
 
     def __init__(
         self,
@@ -209,7 +209,7 @@ class Commit:
         counters: dict[str, int] | None = None,
         replies: list[tuple[str, bytes]] | None = None,
         handing: Handing | None = None,
-        unwritten: str | None = None,
+        unwritten: tuple[str, bytes] | None = None,
     ) -> None:
         self.partition, self.epoch, self.revision = partition, epoch, revision
         self.token = token

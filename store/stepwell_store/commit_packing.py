@@ -86,7 +86,7 @@ def _head(commit: Commit, keys: Keys) -> list[Argument]:
         next_position(dispatched) if dispatched else "",
         seen_bucket(commit.time_ms),
         ledger_cutoff(commit.time_ms),
-        commit.unwritten or "",
+        *(commit.unwritten or ("", "")),
     ]
 
 

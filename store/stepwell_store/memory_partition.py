@@ -76,7 +76,7 @@ def apply_commit(partition: MemoryPartition, commit: Commit, now_ms: int) -> Com
         return partition.result
     if (commit.epoch, commit.revision) != (partition.epoch, partition.revision):
         return CommitResult("stale")
-    if commit.unwritten is not None and partition.inbox.get(commit.unwritten) is None:
+    if commit.unwritten is not None and not _has(partition, *commit.unwritten):
         return CommitResult("stale")
     _move_positions(partition, commit)
     _write_instances(partition, commit)
@@ -89,6 +89,11 @@ def apply_commit(partition: MemoryPartition, commit: Commit, now_ms: int) -> Com
     partition.token = commit.token
     partition.result = CommitResult("committed", partition.next_due_ms(), outbox)
     return partition.result
+
+
+def _has(partition: MemoryPartition, position: str, told: bytes) -> bool:
+    entry = partition.inbox.get(position)
+    return entry is not None and entry.fields.get(b"h") == told
 
 
 def _move_positions(partition: MemoryPartition, commit: Commit) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from activities.hands_bench import Bench, worker_of
 from activities.told_results import (
-    accept_before,
+    accept_with_a_clock_behind,
     apply,
     bytes_written,
     kill_and_start,
@@ -22,6 +22,7 @@ from stepwell_activities.decorator import activity
 from stepwell_activities.taking import NOT_WANTED, Finished, Taker
 from stepwell_store.batches import START, Commit
 from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.positions import parse_position
 
 
 @pytest.fixture
@@ -108,6 +109,42 @@ def test_the_result_of_a_job_that_was_put_back_is_not_told(written: Bench) -> No
     written.connection.ltrim(f"rq:queue:{written.queue}", 1, 0)  # another has taken it
     assert hand.finish(outcome_of(shown)) is True
     assert reported(written.store) == []
+
+
+def test_a_result_is_written_where_the_memory_is_full(written: Bench) -> None:
+    """It frees what the job takes; the engine frees the rest."""
+    hands = written.hands("one")
+    token, shown, hand = written.laid_in(hands)
+    before = bytes_written(written.connection)
+    written.connection.config_set("maxmemory", 1)
+    assert hand.finish(outcome_of(shown)) is True
+    written.connection.config_set("maxmemory", 0)
+    assert bytes_written(written.connection) > before
+    assert [entry["record"]["token"] for entry in reported(written.store)] == [token]
+    assert not written.connection.exists(f"rq:job:{token}")
+
+
+@pytest.mark.parametrize("hindrance", ["not allowed", "deleted behind"])
+def test_the_position_of_what_was_told_is_written_where_it_cannot_be_set(
+    server: EmbeddedServer, written: Bench, hindrance: str
+) -> None:
+    hands = written.hands("one")
+    token, shown, hand = written.laid_in(hands)
+    assert hand.finish(outcome_of(shown)) is True
+    [told] = written.store.read(None, {0: START}, 10, None).inboxes[0]
+    if hindrance == "not allowed":
+        client: Any = written.connection
+        client.execute_command("ACL", "SETUSER", "default", "-xsetid")
+    else:
+        [behind] = written.store.append_records(0, [b"{}"])
+        written.connection.xdel(f"{{{written.namespace}:0}}:inbox", behind)
+    apply(written, token)
+    assert reported(written.store) == []
+    kill_and_start(server)
+    assert written.store.claims(0, [token]) == {}
+    found: Any = written.connection.xinfo_stream(f"{{{written.namespace}:0}}:inbox")
+    assert parse_position(found["last-generated-id"].decode()) >= parse_position(told.id)
+    assert found["length"] == 0
 
 
 def test_a_result_is_written_where_no_engine_has_the_partition(written: Bench) -> None:
@@ -231,7 +268,9 @@ def test_what_is_written_behind_a_told_result_keeps_its_position(
     written.store.append_records(0, [b'{"op":"behind"}'])
     owner = written.store.acquire(0, "test", 60_000)
     assert owner is not None
-    change = Commit(0, owner.epoch, owner.revision, new_token(), 1, told.id, START, unwritten=told.id)
+    change = Commit(
+        0, owner.epoch, owner.revision, new_token(), 1, told.id, START, unwritten=(told.id, told.fields[b"h"])
+    )
     change.attempts = {token: None}
     assert written.store.commit([change])[0].status == "committed"
     kill_and_start(server)
@@ -239,8 +278,9 @@ def test_what_is_written_behind_a_told_result_keeps_its_position(
     assert behind.fields == {b"r": b'{"op":"behind"}'}
 
 
+@pytest.mark.parametrize("same", [False, True])
 def test_nothing_is_applied_of_a_result_that_the_server_has_forgotten(
-    server: EmbeddedServer, written: Bench
+    server: EmbeddedServer, written: Bench, same: bool
 ) -> None:
     """A server whose clock went back may give positions before the told one to what it accepts then."""
     hands = written.hands("one")
@@ -248,10 +288,12 @@ def test_nothing_is_applied_of_a_result_that_the_server_has_forgotten(
     assert hand.finish(outcome_of(shown)) is True
     [told] = written.store.read(None, {0: START}, 10, None).inboxes[0]
     kill_and_start(server)
-    accept_before(written, told.id, b'{"op":"accepted"}')
+    accept_with_a_clock_behind(written, told.id, b'{"op":"accepted"}', same)
     owner = written.store.acquire(0, "test", 60_000)
     assert owner is not None
-    change = Commit(0, owner.epoch, owner.revision, new_token(), 1, told.id, START, unwritten=told.id)
+    change = Commit(
+        0, owner.epoch, owner.revision, new_token(), 1, told.id, START, unwritten=(told.id, told.fields[b"h"])
+    )
     change.attempts = {token: None}
     assert written.store.commit([change])[0].status == "stale"
     [accepted] = written.store.read(None, {0: START}, 10, None).inboxes[0]

@@ -6,7 +6,13 @@ from typing import Any
 import orjson
 import pytest
 from activities.hands_bench import Bench, number, worker_of
-from activities.told_results import accept_before, bytes_written, kill_and_start, open_bench, outcome_of
+from activities.told_results import (
+    accept_with_a_clock_behind,
+    bytes_written,
+    kill_and_start,
+    open_bench,
+    outcome_of,
+)
 from end_to_end.process import wait_until
 from stepwell_activities.attempt import parse_attempt
 from stepwell_activities.hands import Shown
@@ -98,8 +104,9 @@ def test_the_engine_applies_what_is_told_and_forgets_the_job_in_the_same_commit(
     bench.close()
 
 
+@pytest.mark.parametrize("same", [False, True])
 def test_what_is_accepted_while_the_engine_repeats_its_commit_to_a_server_that_has_forgotten_the_result_is_applied(
-    server: EmbeddedServer, namespace: str, monkeypatch: pytest.MonkeyPatch, signals: None
+    server: EmbeddedServer, namespace: str, monkeypatch: pytest.MonkeyPatch, signals: None, same: bool
 ) -> None:
     bench = open_bench(server, namespace)
     followed = Followed(bench)
@@ -116,7 +123,7 @@ def test_what_is_accepted_while_the_engine_repeats_its_commit_to_a_server_that_h
     def killed_before(lane: RedisLane, commits: Any) -> Any:
         if not sent:
             kill_and_start(server)
-            accept_before(bench, told.id, followed.record("y"))
+            accept_with_a_clock_behind(bench, told.id, followed.record("y"), same)
         sent.append(commits)
         return commit(lane, commits)
 
@@ -131,6 +138,6 @@ def test_what_is_accepted_while_the_engine_repeats_its_commit_to_a_server_that_h
         return (followed.status("x"), followed.status("y")) == ("succeeded", "succeeded")
 
     wait_until(both_succeed, 30, "both workflows succeed")
-    assert [one.unwritten for one in sent[0]] == [told.id]
+    assert [one.unwritten for one in sent[0]] == [(told.id, told.fields[b"h"])]
     bench.store.close()
     bench.close()

@@ -41,7 +41,7 @@ def apply(bench: Bench, *ended_attempts: str, forgets: bool = True) -> str:
     entries = store.read(None, {0: START}, 1_000, None).inboxes[0]
     told = [entry for entry in entries if b"h" in entry.fields]
     change = Commit(0, owner.epoch, owner.revision, new_token(), 1, entries[-1].id, START)
-    change.unwritten = told[0].id if told else None
+    change.unwritten = (told[0].id, told[0].fields[b"h"]) if told else None
     change.attempts = dict.fromkeys(ended_attempts)
     change.handing = bench.dispatcher.handing([], [ended_job(entry) for entry in told]) if forgets else None
     [result] = store.lane().commit([change]).wait()
@@ -58,10 +58,11 @@ def kill_and_start(server: EmbeddedServer) -> None:
     assert server.pid != pid
 
 
-def accept_before(bench: Bench, position: str, record: bytes, partition: int = 0) -> None:
-    """As a server appends whose clock is behind."""
-    inbox = f"{{{bench.namespace}:{partition}}}:inbox"
+def accept_with_a_clock_behind(bench: Bench, told: str, record: bytes, same: bool) -> None:
+    """As a server in partition 0 that has forgotten what it told: before that one's position, or at the `same`."""
+    inbox = f"{{{bench.namespace}:0}}:inbox"
     found: Any = bench.connection.xinfo_stream(inbox)
     milliseconds, _, number = found["last-generated-id"].decode().partition("-")
-    given: Any = bench.connection.xadd(inbox, {"r": record}, id=f"{milliseconds}-{int(number) + 1}")
-    assert parse_position(given.decode()) < parse_position(position)
+    before = f"{milliseconds}-{int(number) + 1}"
+    assert parse_position(before) < parse_position(told)
+    bench.connection.xadd(inbox, {"r": record}, id=told if same else before)

@@ -10,6 +10,7 @@ from stepwell_store import commit_packing
 from stepwell_store.batches import START, Commit
 from stepwell_store.commit_packing import pack_commit
 from stepwell_store.keys import Keys
+from stepwell_store.memory_store import MemoryStore
 from stepwell_store.positions import parse_position
 from stepwell_store.protocol import Store
 from stepwell_store.redis_store import RedisStore
@@ -102,24 +103,36 @@ def test_applied_records_leave_the_inbox(store: Store) -> None:
     assert store.partition_info(0).inbox_lag == 1
 
 
+def tell(store: Store, told: bytes) -> str:
+    """A result in the inbox of partition 0 as a worker tells it from its hands."""
+    fields: dict[Any, Any] = {b"r": b"told", b"h": told}
+    if isinstance(store, MemoryStore):
+        return store._parts[0].inbox.append(fields, NOW)
+    assert isinstance(store, RedisStore)
+    given: Any = store._link.client.xadd(store._keys.of(0, "inbox"), fields)
+    return str(given.decode())
+
+
 def test_a_commit_of_an_unwritten_entry_counts_while_the_store_has_that_entry(store: Store) -> None:
-    told, *rest = store.append_records(0, [b"told", b"behind"])
+    told = tell(store, b"token hands")
+    [behind] = store.append_records(0, [b"behind"])
     owner = own(store)
-    batch = owner.batch(inbox=told, unwritten=told, counters={"n": 1})
-    assert [result.status for result in store.commit([batch])] == ["committed"]
-    assert [result.status for result in store.commit([batch])] == ["committed"], (
-        "a repeat: its reply was lost"
-    )
-    assert [entry.id for entry in store.read(None, {0: told}, 10, None).inboxes.get(0, [])] == rest
+    other = owner.batch(inbox=told, unwritten=(told, b"other hands"))
+    at_none = owner.batch(inbox=behind, unwritten=(behind, b"token hands"))
+    assert [store.commit([batch])[0].status for batch in (other, at_none)] == ["stale", "stale"]
+    batch = owner.batch(inbox=told, unwritten=(told, b"token hands"), counters={"n": 1})
+    for _ in range(2):  # the first reply was lost
+        assert store.commit([batch])[0].status == "committed"
+    assert [entry.id for entry in store.read(None, {0: told}, 10, None).inboxes[0]] == [behind]
     again = Owner(store, 0, owner.epoch, owner.revision + 1, told, owner.door)
-    late = again.batch(inbox=told, unwritten=told, counters={"n": 1})
-    assert [result.status for result in store.commit([late])] == ["stale"]
+    late = again.batch(inbox=told, unwritten=(told, b"token hands"), counters={"n": 1})
+    assert store.commit([late])[0].status == "stale"
     assert store.partition_info(0).counters == {"n": 1}
 
 
 def test_a_commit_of_an_unwritten_entry_leaves_the_inbox_as_it_is_in_memory(redis_store: RedisStore) -> None:
-    [told] = redis_store.append_records(0, [b"told"])
-    own(redis_store).commit(inbox=told, unwritten=told)
+    told = tell(redis_store, b"token hands")
+    own(redis_store).commit(inbox=told, unwritten=(told, b"token hands"))
     assert redis_store.read(None, {0: START}, 10, None).inboxes == {}
     assert parse_position(redis_store.append_records(0, [b"next"])[0]) > parse_position(told)
 
@@ -273,7 +286,7 @@ def test_a_batch_that_is_too_large_for_one_argument_goes_in_pieces(
     owner = own(store)
     instances = {f"i{number}": instance_json(f"i{number}") for number in range(50)}
     instances["large"] = random.Random(1).randbytes(2_000)  # and a piece that is larger by itself
-    pieces = pack_commit(owner.batch(instances=instances), Keys("s", 4))[13:]
+    pieces = pack_commit(owner.batch(instances=instances), Keys("s", 4))[14:]
     assert len(pieces) > 10
     assert [value for piece in pieces for value in unpackb(piece, raw=True)][1:3] == [102, b"i0"]
     history = {id: [b"1" * number, b"2"] for number, id in enumerate(instances)}
@@ -306,7 +319,7 @@ def test_lengths_are_numbers_and_all_else_strings() -> None:
         deadlines={"t": large},
         counters={"c": large},
     )  # fmt: skip
-    [packed] = pack_commit(commit, Keys("s", 4))[13:]
+    [packed] = pack_commit(commit, Keys("s", 4))[14:]
     values = unpackb(packed, raw=True)
     assert values.count(b"%d" % large) == 9
     assert {value for value in values if isinstance(value, int)} <= {0, 1, 2}

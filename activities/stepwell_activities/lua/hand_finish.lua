@@ -45,8 +45,10 @@ if reported and reported ~= '-' then
 end
 if in_hand and may_wait_for_the_commit() then
   redis.set_repl(redis.REPL_NONE)
-  tell(id .. ' ' .. hands)
-  return {1, 0}
+  if pcall(tell, id .. ' ' .. hands) then
+    return {1, 0}
+  end
+  redis.set_repl(redis.REPL_ALL) -- a full memory refuses the first write of a script, unless it is one that frees
 end
 if redis.call('LREM', hands, 1, id) == 0 then
   if redis.call('HGET', KEYS[2], id) ~= ARGV[2] then

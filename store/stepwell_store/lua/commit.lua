@@ -18,8 +18,8 @@
 --           6 inbox position, 7 smallest inbox position that stays ("" = all stay), 8 door position,
 --           9 dispatched ("" = as before), 10 smallest outbox position that stays,
 --           11 dedupe bucket, 12 smallest ledger position that stays,
---           13 position of the inbox entry that the server has in memory only (0015), else "",
---           14... one array in MessagePack, in as many pieces as it takes: values in one argument cost the server a
+--           13 position and 14 field `h` of the inbox entry that the server has in memory only (0015), else "" and "",
+--           15... one array in MessagePack, in as many pieces as it takes: values in one argument cost the server a
 --           sixth to a quarter less than as many arguments (0008). It holds sections in the order of the calls
 --           below. A list is its length and its values; a group list is the number of groups, and per group its
 --           name and a list.
@@ -59,13 +59,16 @@ end
 if (known[1] or '0') ~= ARGV[2] or (known[2] or '0') ~= ARGV[3] then
   return {'stale'}
 end
-if ARGV[13] ~= '' and #call('XRANGE', prefix .. 'inbox', ARGV[13], ARGV[13]) == 0 then
-  return {'stale'}
+if ARGV[13] ~= '' then
+  local entry = call('XRANGE', prefix .. 'inbox', ARGV[13], ARGV[13])[1]
+  if not entry or entry[2][3] ~= 'h' or entry[2][4] ~= ARGV[14] then
+    return {'stale'}
+  end
 end
 
 local at = 1
-local values = cmsgpack.unpack(ARGV[14])
-for piece = 15, #ARGV do
+local values = cmsgpack.unpack(ARGV[15])
+for piece = 16, #ARGV do
   for _, one in ipairs(cmsgpack.unpack(ARGV[piece])) do
     values[#values + 1] = one
   end
@@ -173,8 +176,12 @@ if ARGV[7] ~= '' then
 end
 if ARGV[13] ~= '' and call('XLEN', prefix .. 'inbox') == 0 then
   -- What is on the disk has never seen this position: without that it could be given again after a restart, if the clock
-  -- has gone back. Later entries are on the disk with theirs.
-  call('XSETID', prefix .. 'inbox', ARGV[6])
+  -- has gone back. Later entries are on the disk with theirs. Not every user may do this, and a stream from which an
+  -- operator has deleted refuses it: then an entry is added and trimmed, as Redis writes an empty stream to the disk.
+  local done = redis.pcall('XSETID', prefix .. 'inbox', ARGV[6])
+  if done.err then
+    redis.pcall('XADD', prefix .. 'inbox', 'MAXLEN', '0', ARGV[7], 'r', '')
+  end
 end
 if ARGV[9] ~= '' then
   call('XTRIM', prefix .. 'outbox', 'MINID', ARGV[10])
