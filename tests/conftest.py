@@ -9,7 +9,7 @@ import stepwell_engine.partition
 from hypothesis import HealthCheck, settings
 from stepwell_engine import device
 from stepwell_schemas import instance
-from stepwell_store.embedded import EmbeddedServer
+from stepwell_store.embedded import Durability, EmbeddedServer
 from stepwell_store.open import open_redis
 from stepwell_store.redis_store import RedisStore
 
@@ -44,7 +44,18 @@ def replaceable() -> None:
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
     """A server for this test alone, which it may stop or starve."""
-    server = EmbeddedServer(tmp_path, "memory")
+    yield from running(tmp_path, "memory")
+
+
+@pytest.fixture
+def durable_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """The same, but one that has everything on the disk before it answers."""
+    yield from running(tmp_path, "fsync")
+
+
+def running(folder: Path, durability: Durability) -> Iterator[EmbeddedServer]:
+    """A server in this folder, for as long as a fixture lasts."""
+    server = EmbeddedServer(folder, durability)
     server.start()
     yield server
     server.stop()

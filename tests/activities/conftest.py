@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from activities.hands_bench import Bench
 from redis import Redis
-from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.open import open_redis
 from stepwell_store.redis_store import RedisStore
 
@@ -44,12 +43,3 @@ def signals() -> Iterator[None]:
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A server of this test alone that writes everything to disk."""
-    server = EmbeddedServer(tmp_path, "fsync")
-    server.start()
-    yield server
-    server.stop()

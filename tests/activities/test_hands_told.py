@@ -8,27 +8,29 @@ from activities.hands_bench import Bench, worker_of
 from activities.told_results import (
     accept_with_a_clock_behind,
     apply,
+    apply_alone,
     bytes_written,
     kill_and_start,
     open_bench,
     outcome_of,
+    told_result,
 )
-from activity_world import new_token, offer, reported
+from activity_world import offer, reported
 from redis import Redis
 from redis.exceptions import NoPermissionError
 from stepwell_activities.attempt import now_ms, parse_attempt
 from stepwell_activities.claiming import claiming_of
 from stepwell_activities.decorator import activity
 from stepwell_activities.taking import NOT_WANTED, Finished, Taker
-from stepwell_store.batches import START, Commit
+from stepwell_store.batches import START
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.positions import parse_position
 
 
 @pytest.fixture
-def written(server: EmbeddedServer, namespace: str) -> Iterator[Bench]:
+def written(durable_server: EmbeddedServer, namespace: str) -> Iterator[Bench]:
     """On a server that writes everything to disk; the inbox of partition 0 is there and applied."""
-    bench = open_bench(server, namespace)
+    bench = open_bench(durable_server, namespace)
     bench.store.append_records(0, [b'{"op":"before"}'])
     apply(bench)
     yield bench
@@ -126,12 +128,9 @@ def test_a_result_is_written_where_the_memory_is_full(written: Bench) -> None:
 
 @pytest.mark.parametrize("hindrance", ["not allowed", "deleted behind"])
 def test_the_position_of_what_was_told_is_written_where_it_cannot_be_set(
-    server: EmbeddedServer, written: Bench, hindrance: str
+    durable_server: EmbeddedServer, written: Bench, hindrance: str
 ) -> None:
-    hands = written.hands("one")
-    token, shown, hand = written.laid_in(hands)
-    assert hand.finish(outcome_of(shown)) is True
-    [told] = written.store.read(None, {0: START}, 10, None).inboxes[0]
+    token, told = told_result(written, written.hands("one"))
     if hindrance == "not allowed":
         client: Any = written.connection
         client.execute_command("ACL", "SETUSER", "default", "-xsetid")
@@ -140,7 +139,7 @@ def test_the_position_of_what_was_told_is_written_where_it_cannot_be_set(
         written.connection.xdel(f"{{{written.namespace}:0}}:inbox", behind)
     apply(written, token)
     assert reported(written.store) == []
-    kill_and_start(server)
+    kill_and_start(durable_server)
     assert written.store.claims(0, [token]) == {}
     found: Any = written.connection.xinfo_stream(f"{{{written.namespace}:0}}:inbox")
     assert parse_position(found["last-generated-id"].decode()) >= parse_position(told.id)
@@ -171,7 +170,7 @@ def test_a_result_is_written_where_a_replica_follows(written: Bench) -> None:
 
 
 def test_a_result_is_written_where_nobody_may_ask_for_replicas(
-    server: EmbeddedServer, written: Bench
+    durable_server: EmbeddedServer, written: Bench
 ) -> None:
     written.connection.acl_setuser(
         "limited", enabled=True, passwords=["+word"], categories=["+@all"], commands=["-info"], keys=["*"]
@@ -203,20 +202,20 @@ def test_a_result_is_told_where_the_attempt_is_ours_already(written: Bench) -> N
     assert [entry["record"]["token"] for entry in reported(written.store)] == [token]
 
 
-def test_the_first_entry_of_an_inbox_is_written(server: EmbeddedServer, namespace: str) -> None:
-    bench = open_bench(server, namespace)
+def test_the_first_entry_of_an_inbox_is_written(durable_server: EmbeddedServer, namespace: str) -> None:
+    bench = open_bench(durable_server, namespace)
     hands = bench.hands("one")
     token, shown, hand = bench.laid_in(hands)
     assert hand.finish(outcome_of(shown)) is True
     assert not bench.connection.exists(f"rq:job:{token}")
-    kill_and_start(server)
+    kill_and_start(durable_server)
     assert len(reported(bench.store)) == 1
     bench.store.close()
     bench.close()
 
 
 def test_a_server_that_dies_before_the_commit_has_the_job_still_in_hand_and_it_is_done_again(
-    server: EmbeddedServer, written: Bench, signals: None
+    durable_server: EmbeddedServer, written: Bench, signals: None
 ) -> None:
     numbers: list[int] = []
 
@@ -230,7 +229,7 @@ def test_a_server_that_dies_before_the_commit_has_the_job_still_in_hand_and_it_i
     token, shown, hand = written.laid_in(hands)
     assert hand.finish(outcome_of(shown, b"1")) is True
     assert len(reported(written.store)) == 1
-    kill_and_start(server)
+    kill_and_start(durable_server)
     assert reported(written.store) == []
     assert written.store.claims(0, [token]) == {}
     assert written.in_hand(hands) == [token]
@@ -243,13 +242,13 @@ def test_a_server_that_dies_before_the_commit_has_the_job_still_in_hand_and_it_i
 
 
 def test_a_server_that_dies_after_the_commit_has_neither_job_nor_attempt_and_gives_no_position_twice(
-    server: EmbeddedServer, written: Bench
+    durable_server: EmbeddedServer, written: Bench
 ) -> None:
     hands = written.hands("one")
     token, shown, hand = written.laid_in(hands)
     assert hand.finish(outcome_of(shown)) is True
     position = apply(written, token)
-    kill_and_start(server)
+    kill_and_start(durable_server)
     assert (written.in_hand(hands), written.connection.exists(f"rq:job:{token}")) == ([], 0)
     prefix = f"{{{written.namespace}:0}}:"
     inbox: Any = written.connection.xinfo_stream(prefix + "inbox")
@@ -259,49 +258,31 @@ def test_a_server_that_dies_after_the_commit_has_neither_job_nor_attempt_and_giv
 
 
 def test_what_is_written_behind_a_told_result_keeps_its_position(
-    server: EmbeddedServer, written: Bench
+    durable_server: EmbeddedServer, written: Bench
 ) -> None:
-    hands = written.hands("one")
-    token, shown, hand = written.laid_in(hands)
-    assert hand.finish(outcome_of(shown)) is True
-    [told] = written.store.read(None, {0: START}, 10, None).inboxes[0]
+    token, told = told_result(written, written.hands("one"))
     written.store.append_records(0, [b'{"op":"behind"}'])
-    owner = written.store.acquire(0, "test", 60_000)
-    assert owner is not None
-    change = Commit(
-        0, owner.epoch, owner.revision, new_token(), 1, told.id, START, unwritten=(told.id, told.fields[b"h"])
-    )
-    change.attempts = {token: None}
-    assert written.store.commit([change])[0].status == "committed"
-    kill_and_start(server)
+    assert apply_alone(written, token, told) == "committed"
+    kill_and_start(durable_server)
     [behind] = written.store.read(None, {0: told.id}, 10, None).inboxes[0]
     assert behind.fields == {b"r": b'{"op":"behind"}'}
 
 
 @pytest.mark.parametrize("same", [False, True])
 def test_nothing_is_applied_of_a_result_that_the_server_has_forgotten(
-    server: EmbeddedServer, written: Bench, same: bool
+    durable_server: EmbeddedServer, written: Bench, same: bool
 ) -> None:
     """A server whose clock went back may give positions before the told one to what it accepts then."""
-    hands = written.hands("one")
-    token, shown, hand = written.laid_in(hands)
-    assert hand.finish(outcome_of(shown)) is True
-    [told] = written.store.read(None, {0: START}, 10, None).inboxes[0]
-    kill_and_start(server)
+    token, told = told_result(written, written.hands("one"))
+    kill_and_start(durable_server)
     accept_with_a_clock_behind(written, told.id, b'{"op":"accepted"}', same)
-    owner = written.store.acquire(0, "test", 60_000)
-    assert owner is not None
-    change = Commit(
-        0, owner.epoch, owner.revision, new_token(), 1, told.id, START, unwritten=(told.id, told.fields[b"h"])
-    )
-    change.attempts = {token: None}
-    assert written.store.commit([change])[0].status == "stale"
+    assert apply_alone(written, token, told) == "stale"
     [accepted] = written.store.read(None, {0: START}, 10, None).inboxes[0]
     assert accepted.fields == {b"r": b'{"op":"accepted"}'}
 
 
 def test_a_turn_leaves_what_is_told_in_hand_and_takes_what_lies_behind_it(
-    server: EmbeddedServer, written: Bench
+    durable_server: EmbeddedServer, written: Bench
 ) -> None:
     hands = written.hands("one")
     worker = f"{written.namespace}-one"
@@ -314,7 +295,7 @@ def test_a_turn_leaves_what_is_told_in_hand_and_takes_what_lies_behind_it(
     written.hand_out(behind)
     _, [taken] = taker.turn(5, Finished([]))
     assert (taken.id, written.in_hand(hands)) == (behind, [token])
-    kill_and_start(server)
+    kill_and_start(durable_server)
     _, [again] = taker.turn(5, Finished([]))
     assert again.id == token
     assert parse_attempt(again.claim).input == {"n": 7}, "the server has forgotten the result"

@@ -77,9 +77,9 @@ def last_given(bench: Bench, partition: int = 0) -> str:
 
 
 def test_the_engine_applies_what_is_told_and_forgets_the_job_in_the_same_commit(
-    server: EmbeddedServer, namespace: str
+    durable_server: EmbeddedServer, namespace: str
 ) -> None:
-    bench = open_bench(server, namespace)
+    bench = open_bench(durable_server, namespace)
     followed = Followed(bench)
     bench.store.append_records(0, [followed.record("x")])
     told: list[str] = []
@@ -97,7 +97,7 @@ def test_the_engine_applies_what_is_told_and_forgets_the_job_in_the_same_commit(
             assert not bench.connection.exists(*(f"rq:job:{token}" for token in told))
     assert followed.status("x") == "succeeded"
     before_it = last_given(bench)
-    kill_and_start(server)
+    kill_and_start(durable_server)
     assert followed.status("x") == "succeeded"
     assert last_given(bench) == before_it
     bench.store.close()
@@ -106,9 +106,9 @@ def test_the_engine_applies_what_is_told_and_forgets_the_job_in_the_same_commit(
 
 @pytest.mark.parametrize("same", [False, True])
 def test_what_is_accepted_while_the_engine_repeats_its_commit_to_a_server_that_has_forgotten_the_result_is_applied(
-    server: EmbeddedServer, namespace: str, monkeypatch: pytest.MonkeyPatch, signals: None, same: bool
+    durable_server: EmbeddedServer, namespace: str, monkeypatch: pytest.MonkeyPatch, signals: None, same: bool
 ) -> None:
-    bench = open_bench(server, namespace)
+    bench = open_bench(durable_server, namespace)
     followed = Followed(bench)
     bench.store.append_records(0, [followed.record("x")])
     with QueueWatcher(bench.connection, [bench.queue], followed.hands) as watcher:
@@ -122,7 +122,7 @@ def test_what_is_accepted_while_the_engine_repeats_its_commit_to_a_server_that_h
 
     def killed_before(lane: RedisLane, commits: Any) -> Any:
         if not sent:
-            kill_and_start(server)
+            kill_and_start(durable_server)
             accept_with_a_clock_behind(bench, told.id, followed.record("y"), same)
         sent.append(commits)
         return commit(lane, commits)

@@ -8,9 +8,9 @@ from activities.hands_bench import Bench
 from activity_world import new_token
 from redis import Redis
 from stepwell_activities.attempt import Outcome, now_ms, parse_attempt
-from stepwell_activities.hands import Shown
+from stepwell_activities.hands import Hands, Shown
 from stepwell_engine.dispatch import ended_job
-from stepwell_store.batches import START, Commit
+from stepwell_store.batches import START, Commit, Entry
 from stepwell_store.embedded import EmbeddedServer
 from stepwell_store.open import open_redis
 from stepwell_store.positions import parse_position
@@ -26,6 +26,23 @@ def open_bench(server: EmbeddedServer, namespace: str) -> Bench:
 
 def outcome_of(shown: Shown, output: bytes = b"7") -> Outcome:
     return Outcome(parse_attempt(shown.payload), now_ms(), output=output)
+
+
+def told_result(bench: Bench, hands: Hands) -> tuple[str, Entry]:
+    """A result told from these hands: the attempt's token, and the entry of the inbox."""
+    token, shown, hand = bench.laid_in(hands)
+    assert hand.finish(outcome_of(shown)) is True
+    [told] = bench.store.read(None, {0: START}, 10, None).inboxes[0]
+    return token, told
+
+
+def apply_alone(bench: Bench, token: str, told: Entry) -> str:
+    """One commit of just this told result, which ends its attempt. How it was answered."""
+    owner = bench.store.acquire(0, "test", 60_000)
+    assert owner is not None
+    change = Commit(0, owner.epoch, owner.revision, new_token(), 1, told.id, START, attempts={token: None})
+    change.unwritten = told.id, told.fields[b"h"]
+    return bench.store.commit([change])[0].status
 
 
 def bytes_written(connection: Redis) -> int:
