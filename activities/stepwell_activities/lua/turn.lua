@@ -8,7 +8,7 @@
 -- Returns {suspended 0|1, {queue, id, data, claim}...}; queues are counted from 1. `claim` is the attempt's payload, "-"
 -- where it is not wanted or held by another (as claim.lua has it), "" where it was not claimed here.
 -- A job whose hash is gone was cancelled: its id is dropped. What is taken stays in the hash until it is finished,
--- so that what a killed worker held can be put back. What is in hand and told (hand_finish.lua) stays there, in its order.
+-- so that what a killed worker held can be put back. What is in hand and told (hand_finish.lua) stays there.
 local finished = tonumber(ARGV[8])
 for i = 0, finished - 1 do
   local queue, id = tonumber(ARGV[9 + 2 * i]), ARGV[10 + 2 * i]
@@ -48,11 +48,11 @@ local function prefix_of(partition)
   return number >= 0 and ARGV[claiming] and ARGV[claiming + 3 + number]
 end
 
--- Whether its result is told and not applied (hand_finish.lua): the commit that applies it forgets the job.
+-- Whether its result is in the inbox, told (hand_finish.lua) and not applied: the commit that applies it forgets the job.
 local function is_told(id, prefix)
   local held = prefix and redis.call('HGET', prefix .. 'claims', id)
-  local reported, holder = string.match(held or '', '^%d+ %d+ (%S+) (.*)$')
-  return holder and holder == ARGV[claiming] and reported ~= '-'
+  local reported = string.match(held or '', '^%d+ %d+ (%S+)')
+  return reported and reported ~= '-'
 end
 
 local suspended = redis.call('EXISTS', KEYS[1])
@@ -88,8 +88,8 @@ if suspended == 0 then
     end
   end
 end
-for i = #told, 1, -1 do
-  redis.call('LPUSH', told[i][1], told[i][2])
+for _, job in ipairs(told) do
+  redis.call('LPUSH', job[1], job[2])
 end
 for queue = 1, suspended == 1 and queues or 0 do
   while redis.call('LMOVE', KEYS[2 + 3 * queue], KEYS[3 * queue], 'RIGHT', 'LEFT') do end
